@@ -1,0 +1,216 @@
+//! Which path is this, in the one reading that policy and upstream share?
+//!
+//! The upstream gets the path as the client wrote it; a path that two programs could read differently is refused
+//! with 400 rather than guessed at: encoded `/`, `.`, `\`, `#` or NUL at any depth of encoding, backslashes, empty or
+//! dot segments, dot segments dressed up with `;`. What remains decodes to one text (RFC 3986 §6.2.2).
+
+use percent_encoding::percent_decode_str;
+
+/// A path with exactly one reading, percent-decoded. Starts with `/`; no query, no fragment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CanonicalPath {
+    decoded: Box<str>,
+    /// The same path to a server that cuts parameters at `;` or a second query at a decoded `?`, when that differs.
+    cut: Option<Box<str>>,
+}
+
+/// Why a request target is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadTarget {
+    /// Does not start with `/`.
+    #[error("the request target is not an absolute path")]
+    NotAbsolute,
+    /// A `%` without two hex digits.
+    #[error("the path has a broken percent-encoding")]
+    Encoding,
+    /// An encoded separator, dot, `#` or control character.
+    #[error("the path hides a separator, a dot or a control character behind percent-encoding")]
+    Hidden,
+    /// A raw backslash, `#`, space or control character.
+    #[error("the path has a character that servers read differently")]
+    Character,
+    /// `//`.
+    #[error("the path has an empty segment")]
+    EmptySegment,
+    /// `.` or `..`.
+    #[error("the path has a dot segment")]
+    DotSegment,
+    /// Not UTF-8 once decoded.
+    #[error("the path is not UTF-8")]
+    Utf8,
+}
+
+/// How deep encodings of encodings are followed; deeper ones are refused.
+const MAX_DEPTH: usize = 4;
+
+impl CanonicalPath {
+    /// Parses the path of a request target (what stands before `?`).
+    pub fn parse(raw: &str) -> Result<Self, BadTarget> {
+        if !raw.starts_with('/') {
+            return Err(BadTarget::NotAbsolute);
+        }
+        if raw.bytes().any(|b| b <= b' ' || b == 0x7f || matches!(b, b'\\' | b'#' | b'?')) {
+            return Err(BadTarget::Character);
+        }
+        let decoded = decode(raw)?;
+        hides_nothing_deeper(&decoded)?;
+        let below_root = decoded.strip_prefix('/').unwrap_or_default();
+        for (from_end, segment) in below_root.rsplit('/').enumerate() {
+            match segment.split([';', '?']).next() {
+                Some("." | "..") => return Err(BadTarget::DotSegment),
+                // Only the last segment may be empty: a trailing slash. `/a/;x/b` is `/a//b` to a server that drops
+                // parameters.
+                Some("") | None if from_end > 0 => return Err(BadTarget::EmptySegment),
+                _ => {}
+            }
+        }
+        let cut = decoded.contains([';', '?']).then(|| without_parameters(&decoded));
+        Ok(Self { decoded, cut })
+    }
+
+    /// The path, decoded once.
+    pub fn as_str(&self) -> &str {
+        &self.decoded
+    }
+
+    /// The other reading, to a server that drops `;parameters` or cuts at a decoded `?`. Policy must say the same of
+    /// both.
+    pub fn without_parameters(&self) -> Option<&str> {
+        self.cut.as_deref()
+    }
+}
+
+fn decode(raw: &str) -> Result<Box<str>, BadTarget> {
+    if !raw.contains('%') {
+        return Ok(raw.into());
+    }
+    let mut rest = raw;
+    while let Some((_, after)) = rest.split_once('%') {
+        match after.as_bytes() {
+            [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                let byte = u8::try_from(hex(*high) * 16 + hex(*low)).unwrap_or_default();
+                if byte < b' ' || byte == 0x7f || matches!(byte, b'/' | b'.' | b'\\' | b'#') {
+                    return Err(BadTarget::Hidden);
+                }
+            }
+            _ => return Err(BadTarget::Encoding),
+        }
+        rest = after;
+    }
+    let text = percent_decode_str(raw).decode_utf8().map_err(|_| BadTarget::Utf8)?;
+    Ok(text.into())
+}
+
+fn hex(digit: u8) -> u32 {
+    char::from(digit).to_digit(16).unwrap_or_default()
+}
+
+/// A server that decodes twice must not see more than one that decodes once.
+fn hides_nothing_deeper(decoded: &str) -> Result<(), BadTarget> {
+    let mut text: Box<str> = decoded.into();
+    for _ in 0..MAX_DEPTH {
+        match decode(&text) {
+            Ok(next) if next == text => return Ok(()),
+            Ok(next) => text = next,
+            Err(BadTarget::Hidden) => return Err(BadTarget::Hidden),
+            // A lone `%` or bytes that are no text: nobody can decode it further.
+            Err(_) => return Ok(()),
+        }
+    }
+    Err(BadTarget::Hidden)
+}
+
+fn without_parameters(decoded: &str) -> Box<str> {
+    let path = decoded.split('?').next().unwrap_or_default();
+    let plain: Vec<&str> = path.split('/').map(|s| s.split(';').next().unwrap_or_default()).collect();
+    plain.join("/").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn paths_with_one_reading() {
+        for (raw, want) in [
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("/a/", "/a/"),
+            ("/%61dmin", "/admin"),
+            ("/caf%C3%A9", "/café"),
+            ("/a%20b", "/a b"),
+            ("/100%25", "/100%"),
+            ("/a.b/.well-known/...", "/a.b/.well-known/..."),
+            ("/a:b@c,d=e+f&g~", "/a:b@c,d=e+f&g~"),
+        ] {
+            assert_eq!(CanonicalPath::parse(raw).unwrap().as_str(), want, "{raw}");
+        }
+    }
+
+    #[test]
+    fn paths_with_two_readings_are_refused() {
+        use BadTarget::*;
+        for (raw, want) in [
+            ("", NotAbsolute),
+            ("*", NotAbsolute),
+            ("admin", NotAbsolute),
+            ("http://evil/admin", NotAbsolute),
+            ("/public/../admin", DotSegment),
+            ("/public/..", DotSegment),
+            ("/./admin", DotSegment),
+            ("/public/..;/admin", DotSegment),
+            ("/public/..;x=1/admin", DotSegment),
+            ("/public/..%3b/admin", DotSegment),
+            ("/public/..%3fx/admin", DotSegment),
+            ("/public/%2e%2e/admin", Hidden),
+            ("/public/.%2E/admin", Hidden),
+            ("/public/%252e%252e/admin", Hidden),
+            ("/public/%25252e/admin", Hidden),
+            ("/public/..%2fadmin", Hidden),
+            ("/public%2F..%2fadmin", Hidden),
+            ("/public%252fadmin", Hidden),
+            ("/public%5c..%5cadmin", Hidden),
+            ("/admin%23/public", Hidden),
+            ("/admin%00", Hidden),
+            ("/admin%0d%0aX: y", Character),
+            ("/admin%0d%0a", Hidden),
+            ("/public\\..\\admin", Character),
+            ("/admin#/public", Character),
+            ("/a b", Character),
+            ("//admin", EmptySegment),
+            ("/public//admin", EmptySegment),
+            ("/a/;x/b", EmptySegment),
+            ("/a/%", Encoding),
+            ("/a/%4", Encoding),
+            ("/a/%zz", Encoding),
+            ("/%ff", Utf8),
+        ] {
+            assert_eq!(CanonicalPath::parse(raw), Err(want), "{raw}");
+        }
+    }
+
+    #[test]
+    fn parameters_make_a_second_reading() {
+        let cut = |raw| CanonicalPath::parse(raw).unwrap().without_parameters().map(str::to_owned);
+        assert_eq!(cut("/admin;x=1/users;y"), Some("/admin/users".into()));
+        assert_eq!(cut("/admin%3bx"), Some("/admin".into()));
+        assert_eq!(cut("/admin%3fx"), Some("/admin".into()));
+        assert_eq!(cut("/admin"), None);
+    }
+
+    proptest! {
+        /// Whatever passes has no dot or empty segment and no separator that a second decoding could add.
+        #[test]
+        fn what_passes_is_plain(raw in "/(%[0-9a-fA-F]{2}|[a-z./;%\\\\#?]){0,12}") {
+            if let Ok(path) = CanonicalPath::parse(&raw) {
+                for reading in [Some(path.as_str()), path.without_parameters()].into_iter().flatten() {
+                    let twice = percent_decode_str(reading).decode_utf8_lossy().into_owned();
+                    prop_assert_eq!(twice.matches('/').count(), reading.matches('/').count());
+                    prop_assert!(!reading.contains("//") && !twice.contains('\\') && !twice.contains('\0'));
+                    prop_assert!(!twice.split('/').any(|s| s == "." || s == ".."));
+                }
+            }
+        }
+    }
+}
