@@ -1,1 +1,300 @@
-//! x
+//! Which headers tell the upstream who is there? Strip what the client sent under any of these names, then set ours.
+//!
+//! Guarantees: every name that any preset uses is reserved, configured or not, in any letter case and with `_` or `.`
+//! for `-` (CGI, WSGI and PHP read those as one header); values are visible ASCII, with `%` and everything beyond ASCII
+//! percent-encoded, so CR, LF and NUL cannot pass. The shells do the removing and inserting.
+
+use std::collections::HashSet;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use super::Person;
+
+/// One thing that is known of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Claim {
+    /// The Atlassian account ID.
+    AccountId,
+    /// The email address.
+    Email,
+    /// `true`, `false` or `unknown`.
+    EmailVerified,
+    /// The display name.
+    Name,
+    /// The URL of the avatar.
+    Picture,
+    /// `true` or `false`.
+    NewUser,
+}
+
+/// A set of header names that some audience already understands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Preset {
+    /// `X-Anteroom-*`
+    Anteroom,
+    /// `X-Forwarded-User`, `X-Forwarded-Email`, `X-Forwarded-Preferred-Username`
+    Forwarded,
+    /// `X-Auth-Request-User`, `X-Auth-Request-Email`, `X-Auth-Request-Preferred-Username`
+    AuthRequest,
+    /// `Remote-User`, `Remote-Email`, `Remote-Name`
+    Remote,
+}
+
+impl Preset {
+    const ALL: [Self; 4] = [Self::Anteroom, Self::Forwarded, Self::AuthRequest, Self::Remote];
+
+    /// The names and what they carry. `user` is what a `…-User` header of another proxy means here.
+    fn headers(self, user: Claim) -> Vec<(&'static str, Claim)> {
+        match self {
+            Self::Anteroom => vec![
+                ("x-anteroom-account-id", Claim::AccountId),
+                ("x-anteroom-email", Claim::Email),
+                ("x-anteroom-email-verified", Claim::EmailVerified),
+                ("x-anteroom-name", Claim::Name),
+                ("x-anteroom-picture", Claim::Picture),
+                ("x-anteroom-new-user", Claim::NewUser),
+            ],
+            Self::Forwarded => vec![
+                ("x-forwarded-user", user),
+                ("x-forwarded-email", Claim::Email),
+                ("x-forwarded-preferred-username", Claim::Name),
+            ],
+            Self::AuthRequest => vec![
+                ("x-auth-request-user", user),
+                ("x-auth-request-email", Claim::Email),
+                ("x-auth-request-preferred-username", Claim::Name),
+            ],
+            Self::Remote => {
+                vec![("remote-user", user), ("remote-email", Claim::Email), ("remote-name", Claim::Name)]
+            }
+        }
+    }
+}
+
+/// The header of the signed assertion.
+pub const ASSERTION: HeaderName = HeaderName::from_static("x-anteroom-assertion");
+/// What the upstream answers once it knows a new user; removed before the browser sees it.
+pub const PROVISIONED: HeaderName = HeaderName::from_static("x-anteroom-provisioned");
+
+/// Reserved besides the presets' own: names that speak of identity, or that would let a client rewrite the path or the
+/// method behind the policy's back.
+const ALSO_RESERVED: &[&str] = &[
+    "x-forwarded-groups",
+    "x-forwarded-access-token",
+    "x-auth-request-groups",
+    "x-auth-request-access-token",
+    "x-auth-request-redirect",
+    "remote-groups",
+    "x-remote-user",
+    "x-original-url",
+    "x-original-uri",
+    "x-original-method",
+    "x-rewrite-url",
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-forwarded-method",
+    "x-forwarded-uri",
+    "x-forwarded-prefix",
+];
+/// The namespace that is ours as a whole.
+const NAMESPACE: &str = "x-anteroom-";
+
+/// Which headers carry what, and which names a client may not send.
+#[derive(Debug)]
+pub struct Layout {
+    headers: Vec<(HeaderName, Claim)>,
+    reserved: HashSet<Box<[u8]>>,
+    /// Bit `n` is set when a reserved name has `n` bytes (63: 63 or more): spares most names the look-up.
+    lengths: u64,
+}
+
+/// The identity headers of one session, ready to be put on requests.
+#[derive(Clone, Debug, Default)]
+pub struct HeaderSet {
+    pairs: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Layout {
+    /// The headers of these presets and these names of the operator's own.
+    pub fn new(presets: &[Preset], custom: &[(HeaderName, Claim)], user: Claim) -> Self {
+        let named = |preset: &Preset| preset.headers(user);
+        let mut headers: Vec<(HeaderName, Claim)> = presets
+            .iter()
+            .flat_map(named)
+            .map(|(name, claim)| (HeaderName::from_static(name), claim))
+            .chain(custom.iter().cloned())
+            .collect();
+        let mut seen = HashSet::new();
+        headers.retain(|pair| seen.insert(pair.clone()));
+
+        let presets_all = Preset::ALL.iter().flat_map(named).map(|(name, _)| name);
+        let custom_names = custom.iter().map(|(name, _)| name.as_str());
+        let reserved: HashSet<Box<[u8]>> =
+            presets_all.chain(ALSO_RESERVED.iter().copied()).chain(custom_names).map(normalised).collect();
+        let lengths = reserved.iter().fold(0, |bits, name| bits | length_bit(name.len()));
+        Self { headers, reserved, lengths }
+    }
+
+    /// Whether clients may not send a header of this name.
+    pub fn reserved(&self, name: &HeaderName) -> bool {
+        let bytes = name.as_str().as_bytes();
+        let in_namespace = || {
+            bytes.len() > NAMESPACE.len()
+                && bytes.iter().zip(NAMESPACE.bytes()).all(|(b, want)| dashed(*b) == want)
+        };
+        if self.lengths & length_bit(bytes.len()) == 0 {
+            return in_namespace();
+        }
+        in_namespace() || self.reserved.contains(&normalised(name.as_str()))
+    }
+
+    /// The names in a request that must be removed from it.
+    pub fn reserved_in<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a HeaderName> {
+        headers.keys().filter(|name| self.reserved(name))
+    }
+
+    /// The headers for a person. What is not known is left out: the client's copy is removed all the same.
+    pub fn render(&self, person: &Person, new_user: bool) -> HeaderSet {
+        let pair =
+            |(name, claim): &(HeaderName, Claim)| Some((name.clone(), value(*claim, person, new_user)?));
+        HeaderSet { pairs: self.headers.iter().filter_map(pair).collect() }
+    }
+}
+
+impl HeaderSet {
+    /// The headers, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.pairs.iter().map(|(name, value)| (name, value))
+    }
+
+    /// Adds the signed assertion.
+    #[must_use]
+    pub fn with_assertion(mut self, token: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(token) {
+            self.pairs.push((ASSERTION, value));
+        }
+        self
+    }
+}
+
+fn value(claim: Claim, person: &Person, new_user: bool) -> Option<HeaderValue> {
+    let flag = |b: bool| if b { "true" } else { "false" };
+    let text = match claim {
+        Claim::AccountId => person.account_id.as_str(),
+        Claim::Email => person.email.as_ref()?.as_str(),
+        Claim::EmailVerified => person.email_verified.as_str(),
+        Claim::Name => person.name.as_deref()?,
+        Claim::Picture => person.picture.as_deref()?,
+        Claim::NewUser => flag(new_user),
+    };
+    HeaderValue::from_str(&encoded(text)).ok()
+}
+
+/// Controls, `%` and everything beyond ASCII.
+const UNSAFE: &AsciiSet = &CONTROLS.add(b'%');
+
+/// Percent-encodes what a header value cannot carry; plain ASCII stays readable.
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, UNSAFE).to_string()
+}
+
+const fn dashed(byte: u8) -> u8 {
+    match byte {
+        b'_' | b'.' => b'-',
+        other => other.to_ascii_lowercase(),
+    }
+}
+
+fn normalised(name: &str) -> Box<[u8]> {
+    name.bytes().map(dashed).collect()
+}
+
+const fn length_bit(length: usize) -> u64 {
+    1 << (if length < 63 { length } else { 63 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::tests::ada;
+    use proptest::prelude::*;
+
+    fn layout() -> Layout {
+        let own = HeaderName::from_static("x-webauth-user");
+        Layout::new(&[Preset::Anteroom, Preset::Remote], &[(own, Claim::Email)], Claim::Email)
+    }
+
+    fn name(text: &str) -> HeaderName {
+        HeaderName::from_bytes(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn sets_what_is_configured() {
+        let set = layout().render(&ada(0).person, true);
+        let lines: Vec<String> = set.iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect();
+        assert_eq!(
+            lines,
+            [
+                "x-anteroom-account-id: 557058:ada",
+                "x-anteroom-email: ada@example.com",
+                "x-anteroom-email-verified: true",
+                "x-anteroom-name: Ada Lovelace",
+                "x-anteroom-new-user: true",
+                "remote-user: ada@example.com",
+                "remote-email: ada@example.com",
+                "remote-name: Ada Lovelace",
+                "x-webauth-user: ada@example.com",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_name_that_is_ever_set_is_reserved_with_its_twins() {
+        let layout = layout();
+        let presets = Preset::ALL.iter().flat_map(|p| p.headers(Claim::Email)).map(|(n, _)| n);
+        let also = ["x-webauth-user", "x-anteroom-assertion", "x-anteroom-anything", "x-forwarded-groups"];
+        for canonical in presets.chain(also) {
+            for twin in [
+                canonical.to_owned(),
+                canonical.to_uppercase(),
+                canonical.replace('-', "_"),
+                canonical.replace('-', "."),
+                canonical.replacen('-', "_", 1),
+                canonical.replacen('-', ".", 1).to_uppercase(),
+            ] {
+                assert!(layout.reserved(&name(&twin)), "{twin}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_names_pass() {
+        for free in [
+            "accept",
+            "cookie",
+            "authorization",
+            "x-request-id",
+            "x-anteroomish",
+            "x-forwarded-for",
+            "remote",
+        ] {
+            assert!(!layout().reserved(&name(free)), "{free}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn values_are_visible_ascii_and_decode_to_the_text(text in "\\PC{0,24}|[\\x00-\\x7f]{0,24}") {
+            let line = encoded(&text);
+            prop_assert!(line.bytes().all(|b| (b' '..0x7f).contains(&b)));
+            prop_assert_eq!(percent_encoding::percent_decode_str(&line).decode_utf8().unwrap(), text);
+        }
+
+        #[test]
+        fn no_spelling_of_a_reserved_name_survives(text in "[xX][-_.][aA]nte[rR]oom[-_.][a-zA-Z_.-]{1,12}") {
+            prop_assert!(layout().reserved(&name(&text)));
+        }
+    }
+}

@@ -90,6 +90,11 @@ impl KeyRing {
         Sealer { keys: self.roots.iter().filter_map(key).collect() }
     }
 
+    /// What the assertion's signing keys are derived from, newest first.
+    pub fn assertion_seeds(&self) -> Vec<[u8; 32]> {
+        self.roots.iter().filter_map(|root| expand(root, b"anteroom assertion v1")).collect()
+    }
+
     /// The keys that make and check CSRF tokens: the first makes, all check.
     pub fn csrf_keys(&self) -> Vec<hmac::Key> {
         let key = |root: &hkdf::Prk| {
