@@ -1,1 +1,260 @@
-//! (being written)
+//! What is counted? Every series of `/metrics`, with its label sets resolved once, so that counting is one atomic add.
+//!
+//! No series has a label that a client can make up (no user, email, path). Prometheus naming, base units.
+//! <https://prometheus.io/docs/practices/naming/>
+
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The boundaries of OpenTelemetry's `http.server.request.duration`, in seconds.
+const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+/// How a request was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Forwarded under a session.
+    SignedIn,
+    /// Forwarded on a public route.
+    Public,
+    /// Sent to sign in.
+    SignIn,
+    /// 401.
+    Unauthenticated,
+    /// 403 by a rule.
+    Denied,
+    /// 400, a target with two readings.
+    BadTarget,
+    /// One of our own paths.
+    Own,
+}
+
+impl Decision {
+    const ALL: [(Self, &'static str); 7] = [
+        (Self::SignedIn, "signed_in"),
+        (Self::Public, "public"),
+        (Self::SignIn, "sign_in"),
+        (Self::Unauthenticated, "unauthenticated"),
+        (Self::Denied, "denied"),
+        (Self::BadTarget, "bad_target"),
+        (Self::Own, "own"),
+    ];
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabels {
+    code: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabels {
+    decision: &'static str,
+    mode: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SignInLabels {
+    outcome: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    endpoint: &'static str,
+    outcome: &'static str,
+}
+
+/// Every series.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<CodeLabels, Counter>,
+    codes: Vec<OnceLock<Counter>>,
+    duration: Histogram,
+    decisions: Vec<Counter>,
+    sign_ins_started: Counter,
+    sign_ins: Family<SignInLabels, Counter>,
+    atlassian: Family<CallLabels, Histogram, fn() -> Histogram>,
+    sign_outs: Counter,
+    store_errors: Counter,
+    upstream_errors: Counter,
+    log_lines_dropped: Counter,
+    /// Connections that are open now.
+    pub connections: Gauge,
+    /// Upgraded connections (WebSocket) that are open now.
+    pub websockets: Gauge,
+    sessions_live: Gauge<i64>,
+    ready: Gauge<u64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All series at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("anteroom");
+        macro_rules! register {
+            ($name:literal, $help:literal, $metric:expr) => {{
+                let metric = $metric;
+                registry.register($name, $help, metric.clone());
+                metric
+            }};
+        }
+        let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
+        let requests = register!("http_requests", "Requests answered, by status", Family::default());
+        let duration = histogram();
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time to the end of the answer",
+            Unit::Seconds,
+            duration.clone(),
+        );
+        let decided: Family<DecisionLabels, Counter> =
+            register!("authz_decisions", "Decisions, by outcome and mode", Family::default());
+        let labelled = |decision| decided.get_or_create_owned(&DecisionLabels { decision, mode: "proxy" });
+        let atlassian = Family::new_with_constructor(histogram);
+        registry.register_with_unit(
+            "idp_request_duration",
+            "Calls to Atlassian",
+            Unit::Seconds,
+            atlassian.clone(),
+        );
+        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("build", "The running build", Info::new(version));
+        Self {
+            requests,
+            codes: (0..1000).map(|_| OnceLock::new()).collect(),
+            duration,
+            decisions: Decision::ALL.iter().map(|(_, name)| labelled(name)).collect(),
+            sign_ins_started: register!("signins_started", "Browsers sent to Atlassian", Counter::default()),
+            sign_ins: register!("signins", "Callbacks, by outcome and reason", Family::default()),
+            atlassian,
+            sign_outs: register!("signouts", "Sessions ended by their owner", Counter::default()),
+            store_errors: register!("session_store_errors", "Store calls that failed", Counter::default()),
+            upstream_errors: register!(
+                "upstream_errors",
+                "Requests the upstream did not answer",
+                Counter::default()
+            ),
+            log_lines_dropped: register!(
+                "log_lines_dropped",
+                "Log lines lost to a full queue",
+                Counter::default()
+            ),
+            connections: register!("connections", "Open client connections", Gauge::default()),
+            websockets: register!("websockets", "Open WebSockets", Gauge::default()),
+            sessions_live: register!(
+                "sessions_active",
+                "Sessions in use within the idle timeout",
+                Gauge::default()
+            ),
+            ready: register!("ready", "1 when the process takes traffic", Gauge::default()),
+            registry,
+        }
+    }
+
+    /// Counts an answered request.
+    pub fn request(&self, code: u16, took: Duration) {
+        if let Some(slot) = self.codes.get(usize::from(code)) {
+            slot.get_or_init(|| self.requests.get_or_create_owned(&CodeLabels { code })).inc();
+        }
+        self.duration.observe(took.as_secs_f64());
+    }
+
+    /// Counts a decision.
+    pub fn decision(&self, decision: Decision) {
+        let index = Decision::ALL.iter().position(|(d, _)| *d == decision);
+        if let Some(counter) = index.and_then(|i| self.decisions.get(i)) {
+            counter.inc();
+        }
+    }
+
+    /// Counts a browser that leaves for Atlassian.
+    pub fn sign_in_started(&self) {
+        self.sign_ins_started.inc();
+    }
+
+    /// Counts a callback: `outcome` is `success`, `denied` or `failed`; `reason` a stable code.
+    pub fn sign_in(&self, outcome: &'static str, reason: &'static str) {
+        self.sign_ins.get_or_create(&SignInLabels { outcome, reason }).inc();
+    }
+
+    /// Records a call to Atlassian.
+    pub fn atlassian(&self, endpoint: &'static str, outcome: &'static str, took: Duration) {
+        self.atlassian.get_or_create(&CallLabels { endpoint, outcome }).observe(took.as_secs_f64());
+    }
+
+    /// Counts a session that its owner ended.
+    pub fn sign_out(&self) {
+        self.sign_outs.inc();
+    }
+
+    /// Counts a store failure.
+    pub fn store_error(&self) {
+        self.store_errors.inc();
+    }
+
+    /// Counts an upstream failure.
+    pub fn upstream_error(&self) {
+        self.upstream_errors.inc();
+    }
+
+    /// Counts log lines that were dropped.
+    pub fn log_line_dropped(&self) {
+        self.log_lines_dropped.inc();
+    }
+
+    /// Sets the number of sessions in use.
+    pub fn sessions_live(&self, count: usize) {
+        self.sessions_live.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Sets whether the process takes traffic.
+    pub fn ready(&self, ready: bool) {
+        self.ready.set(u64::from(ready));
+    }
+
+    /// The exposition, in the OpenMetrics text format.
+    pub fn expose(&self) -> String {
+        let mut out = String::new();
+        // Writing into a String does not fail.
+        let _ = text::encode(&mut out, &self.registry);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exposition_names() {
+        let metrics = Metrics::new();
+        metrics.request(200, Duration::from_millis(3));
+        metrics.decision(Decision::Denied);
+        metrics.sign_in("success", "email_domains");
+        metrics.atlassian("token", "ok", Duration::from_millis(80));
+        let text = metrics.expose();
+        for line in [
+            "anteroom_http_requests_total{code=\"200\"} 1",
+            "anteroom_authz_decisions_total{decision=\"denied\",mode=\"proxy\"} 1",
+            "anteroom_signins_total{outcome=\"success\",reason=\"email_domains\"} 1",
+            "anteroom_idp_request_duration_seconds_count{endpoint=\"token\",outcome=\"ok\"} 1",
+            "anteroom_build_info{version=",
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+    }
+}
