@@ -10,8 +10,9 @@ use crate::sign_in::{CodeGrant, VerifiedIdentity};
 /// What the rest of Anteroom asks of Atlassian.
 #[async_trait]
 pub trait Identify: Send + Sync + 'static {
-    /// The URL that begins a sign-in: `state` echoed back, `challenge` (S256) when PKCE is on.
-    fn authorize_url(&self, state: &str, challenge: Option<&str>) -> String;
+    /// The URL that begins a sign-in: `state` echoed back, `challenge` (S256) when PKCE is on. `choose_account` asks
+    /// Atlassian to show its consent page, where people can switch accounts, whatever the configured prompt.
+    fn authorize_url(&self, state: &str, challenge: Option<&str>, choose_account: bool) -> String;
 
     /// Redeems the code and reads `/me`.
     async fn identify(&self, grant: CodeGrant) -> Result<VerifiedIdentity, AtlassianError>;

@@ -1,12 +1,10 @@
 //! A session that is in use: what its cookie said, and what this process knows of it since.
 //!
-//! Made once per cookie and kept in a cache; a request reads it without a lock. The identity headers are rendered once,
-//! the assertion is signed anew only when half its life is over.
+//! Made once per cookie and kept in a cache. The identity headers are rendered once; the assertion is signed anew only
+//! when half its life is over.
 
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -15,12 +13,39 @@ use crate::identity::assertion::{Facts, LIFETIME, Signer};
 use crate::identity::headers::{HeaderSet, Layout};
 use crate::session::Session;
 
+/// What this process knows of a session, whichever of its cookies is presented. Outlives the cache.
+#[derive(Debug)]
+pub struct Usage {
+    last_seen: AtomicU64,
+    acknowledged: AtomicBool,
+    /// The absolute end: the record may be dropped then.
+    pub until: Timestamp,
+}
+
+impl Usage {
+    /// Last used at `last_seen`, over at `until`.
+    pub fn new(last_seen: Timestamp, until: Timestamp) -> Self {
+        Self { last_seen: AtomicU64::new(last_seen.as_secs()), acknowledged: AtomicBool::new(false), until }
+    }
+
+    /// When the session was last used.
+    pub fn last_seen(&self) -> Timestamp {
+        Timestamp::from_secs(self.last_seen.load(Ordering::Relaxed))
+    }
+
+    /// Notes a request. Writes at most once a second.
+    pub fn touch(&self, now: Timestamp) {
+        if self.last_seen.load(Ordering::Relaxed) < now.as_secs() {
+            self.last_seen.fetch_max(now.as_secs(), Ordering::Relaxed);
+        }
+    }
+}
+
 /// A session in use.
 #[derive(Debug)]
 pub struct LiveSession {
     session: Session,
-    last_seen: AtomicU64,
-    acknowledged: AtomicBool,
+    usage: Arc<Usage>,
     presented: Mutex<Presented>,
 }
 
@@ -41,14 +66,10 @@ pub struct Presenter {
 }
 
 impl LiveSession {
-    /// From an opened cookie, last used at `last_seen`.
-    pub fn new(session: Session, last_seen: Timestamp) -> Self {
-        Self {
-            last_seen: AtomicU64::new(last_seen.as_secs()),
-            acknowledged: AtomicBool::new(false),
-            presented: Mutex::new(Presented { headers: Arc::default(), until: Timestamp::default() }),
-            session,
-        }
+    /// From an opened cookie.
+    pub fn new(session: Session, usage: Arc<Usage>) -> Self {
+        let presented = Mutex::new(Presented { headers: Arc::default(), until: Timestamp::default() });
+        Self { session, usage, presented }
     }
 
     /// What the cookie says.
@@ -56,26 +77,19 @@ impl LiveSession {
         &self.session
     }
 
-    /// When it was last used.
-    pub fn last_seen(&self) -> Timestamp {
-        Timestamp::from_secs(self.last_seen.load(Ordering::Relaxed))
-    }
-
-    /// Notes a request. Writes at most once a second.
-    pub fn touch(&self, now: Timestamp) {
-        if self.last_seen.load(Ordering::Relaxed) < now.as_secs() {
-            self.last_seen.store(now.as_secs(), Ordering::Relaxed);
-        }
+    /// What this process knows besides.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
     }
 
     /// Whether the upstream should still be told that this account is new.
     pub fn new_user(&self) -> bool {
-        self.session.new_user && !self.acknowledged.load(Ordering::Relaxed)
+        self.session.new_user && !self.usage.acknowledged.load(Ordering::Relaxed)
     }
 
     /// The upstream knows the account now; the headers say so from the next request on.
     pub fn acknowledge(&self) {
-        self.acknowledged.store(true, Ordering::Relaxed);
+        self.usage.acknowledged.store(true, Ordering::Relaxed);
         self.presented.lock().unwrap_or_else(PoisonError::into_inner).until = Timestamp::default();
     }
 
@@ -86,8 +100,10 @@ impl LiveSession {
             let set = presenter.layout.render(&self.session.person, self.new_user());
             *presented = match &presenter.signer {
                 Some(signer) => {
-                    let token = signer.sign(&self.session.person, &self.facts(entropy), now);
-                    let set = token.map_or_else(|| set.clone(), |token| set.clone().with_assertion(&token));
+                    let set = match signer.sign(&self.session.person, &self.facts(entropy), now) {
+                        Some(token) => set.with_assertion(&token),
+                        None => set,
+                    };
                     Presented { headers: Arc::new(set), until: now.plus(LIFETIME / 2) }
                 }
                 None => Presented { headers: Arc::new(set), until: now.plus(Duration::MAX) },
@@ -104,5 +120,35 @@ impl LiveSession {
             jti: entropy.bytes(),
             session: *self.session.id.as_bytes(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SeededEntropy;
+    use crate::identity::headers::{ASSERTION, Claim, Preset};
+    use crate::session::tests::ada;
+
+    fn header(set: &HeaderSet, name: &str) -> Option<String> {
+        set.iter().find(|(n, _)| n.as_str() == name).map(|(_, v)| v.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn an_assertion_is_signed_once_per_half_life() {
+        let signer = Signer::new(&[[3; 32]], "https://a.example".into(), "a".into()).unwrap();
+        let layout = Layout::new(&[Preset::Anteroom], &[], Claim::AccountId);
+        let presenter = Presenter { layout, signer: Some(signer) };
+        let usage = Arc::new(Usage::new(Timestamp::default(), Timestamp::default()));
+        let live = LiveSession::new(Session { new_user: true, ..ada(0) }, usage);
+        let entropy = SeededEntropy::new(1);
+        let at = |secs| live.headers(&presenter, &entropy, Timestamp::from_secs(secs));
+        let first = at(10);
+        assert!(Arc::ptr_eq(&first, &at(159)));
+        let second = at(160);
+        assert_ne!(header(&first, ASSERTION.as_str()), header(&second, ASSERTION.as_str()));
+        assert_eq!(header(&second, "x-anteroom-new-user").as_deref(), Some("true"));
+        live.acknowledge();
+        assert_eq!(header(&at(161), "x-anteroom-new-user").as_deref(), Some("false"));
     }
 }

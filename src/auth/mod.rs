@@ -4,16 +4,45 @@
 //! either hands out a [`Permit`] or says what to answer. Everything that waits (the store, Atlassian) happens in
 //! [`Auth::serve`], on Anteroom's own paths.
 
+pub mod audit;
+mod callback;
+mod cookies;
+mod endpoint;
+mod identity_api;
+mod landing;
 pub mod live;
+mod provisioned;
+pub mod sessions;
+mod sign_out;
+mod start;
+#[cfg(test)]
+mod tests;
+mod visible;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 
-use crate::gate::Permit;
+use self::audit::Audit;
+use self::live::Presenter;
+use self::sessions::{Presented, Sessions};
+use crate::atlassian::Identify;
+use crate::clock::{Clock, Timestamp};
+use crate::entropy::Entropy;
+use crate::gate::{Asker, CanonicalPath, Permit, Routes, Verdict, decide};
+use crate::identity::headers::{HeaderSet, Layout};
+use crate::metrics::{Decision, Metrics};
+use crate::pages::Pages;
+use crate::policy::AccessPolicy;
 use crate::reply::Reply;
+use crate::session::Lifetimes;
+use crate::session::cookie::CookieNames;
+use crate::session::seal::{KeyRing, Purpose};
+use crate::store::{Store, StoreError};
 
+pub use endpoint::Endpoint;
+pub use landing::{Landing, Landings, NewUserUntil};
 pub use live::LiveSession;
 
 /// What a shell knows of a request.
@@ -47,29 +76,203 @@ pub enum Check {
     Answer(Reply),
 }
 
-/// Anteroom's own paths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// `/_anteroom/sign-in`
-    SignIn,
-    /// `/_anteroom/start`
-    Start,
-    /// The OAuth callback.
-    Callback,
-    /// `/_anteroom/welcome`
-    Welcome,
-    /// `/_anteroom/sign-out`
-    SignOut,
-    /// `/_anteroom/signed-out`
-    SignedOut,
-    /// `/_anteroom/me`
-    Me,
-    /// `/_anteroom/jwks.json`
-    Jwks,
-    /// `/.well-known/anteroom`
-    Discovery,
-    /// `/_anteroom/assets/…`
-    Asset,
-    /// Anything else below `/_anteroom/`.
-    Unknown,
+/// What an operator chooses about signing in.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `https://app.example.com`: scheme, host and port of this site, without a slash.
+    pub public_origin: String,
+    /// Whether the site is served over TLS.
+    pub secure: bool,
+    /// The path of the OAuth callback.
+    pub callback_path: String,
+    /// The callback as it must be registered at Atlassian.
+    pub callback_url: String,
+    /// The scopes asked for, for the operator's hint on error pages.
+    pub scopes: String,
+    /// Whether a PKCE challenge is sent.
+    pub pkce: bool,
+    /// Whether people see a sign-in page before Atlassian's.
+    pub sign_in_page: bool,
+    /// Where people land.
+    pub landings: Landings,
+    /// How long an account counts as new.
+    pub new_user_until: NewUserUntil,
+    /// How long sessions live.
+    pub lifetimes: Lifetimes,
+}
+
+/// What [`Auth`] is made of.
+pub struct Parts {
+    /// The operator's choices.
+    pub settings: Settings,
+    /// The session secrets.
+    pub keys: KeyRing,
+    /// The route table.
+    pub routes: Routes,
+    /// Who may sign in.
+    pub access: AccessPolicy,
+    /// What the upstream is told.
+    pub presenter: Presenter,
+    /// Atlassian.
+    pub atlassian: Arc<dyn Identify>,
+    /// What outlives a process.
+    pub store: Arc<dyn Store>,
+    /// What people see.
+    pub pages: Pages,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What is written down about people.
+    pub audit: Arc<dyn Audit>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The authentication core of one app.
+pub struct Auth {
+    settings: Settings,
+    routes: Routes,
+    sessions: Sessions,
+    cookies: cookies::FlowCookies,
+    csrf: Vec<aws_lc_rs::hmac::Key>,
+    presenter: Presenter,
+    atlassian: Arc<dyn Identify>,
+    store: Arc<dyn Store>,
+    pages: Pages,
+    metrics: Arc<Metrics>,
+    audit: Arc<dyn Audit>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth").field("origin", &self.settings.public_origin).finish_non_exhaustive()
+    }
+}
+
+impl Auth {
+    /// Puts the parts together and loads what the store remembers of sessions. No other I/O.
+    pub async fn new(parts: Parts) -> Result<Self, StoreError> {
+        let names = CookieNames::new(parts.settings.secure);
+        let sealer = parts.keys.sealer(Purpose::Session);
+        let sessions = Sessions::new(names.clone(), sealer, parts.settings.lifetimes, parts.access);
+        let now = parts.clock.now();
+        sessions.load(&parts.store.ended_sessions(now).await?, &parts.store.activity(now).await?);
+        Ok(Self {
+            cookies: cookies::FlowCookies::new(names, &parts.keys),
+            csrf: parts.keys.csrf_keys(),
+            settings: parts.settings,
+            routes: parts.routes,
+            sessions,
+            presenter: parts.presenter,
+            atlassian: parts.atlassian,
+            store: parts.store,
+            pages: parts.pages,
+            metrics: parts.metrics,
+            audit: parts.audit,
+            clock: parts.clock,
+            entropy: parts.entropy,
+        })
+    }
+
+    /// May this request pass? Never waits.
+    pub fn check(&self, facts: &RequestFacts<'_>) -> Check {
+        let Ok(path) = CanonicalPath::parse(facts.path) else {
+            self.metrics.decision(Decision::BadTarget);
+            return Check::Answer(self.bad_request(facts));
+        };
+        if let Some(endpoint) = Endpoint::of(&path, &self.settings.callback_path) {
+            self.metrics.decision(Decision::Own);
+            return Check::Own(endpoint);
+        }
+        let Ok(access) = self.routes.access(facts.method, &path) else {
+            self.metrics.decision(Decision::BadTarget);
+            return Check::Answer(self.bad_request(facts));
+        };
+        let presented = self.sessions.present(facts.headers, self.clock.now());
+        let dead = matches!(presented, Presented::Dead);
+        match decide(access, presented.live(), || Asker::of(facts.method, facts.path, facts.headers)) {
+            Verdict::Forward(permit) => {
+                let decision = if permit.session().is_some() { Decision::SignedIn } else { Decision::Public };
+                self.metrics.decision(decision);
+                Check::Forward(permit)
+            }
+            Verdict::SignIn => self.refuse(Decision::SignIn, self.to_sign_in(facts), dead),
+            Verdict::Unauthenticated(asker) => {
+                self.refuse(Decision::Unauthenticated, self.unauthenticated(facts, asker), dead)
+            }
+            Verdict::Denied(asker) => self.refuse(Decision::Denied, self.denied(facts, asker), false),
+        }
+    }
+
+    /// The identity headers that this permit entitles the upstream to.
+    pub fn identity_headers(&self, permit: &SessionPermit) -> Option<Arc<HeaderSet>> {
+        let live = permit.session()?;
+        Some(live.headers(&self.presenter, self.entropy.as_ref(), self.clock.now()))
+    }
+
+    /// Which header names are ours.
+    pub fn layout(&self) -> &Layout {
+        &self.presenter.layout
+    }
+
+    /// Which cookies are ours.
+    pub fn cookie_names(&self) -> &CookieNames {
+        self.sessions.names()
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Saves when sessions were last used, and forgets what has run out. Called every half minute and at the end.
+    pub async fn tidy(&self, active_since: Timestamp) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let seen = self.sessions.activity(active_since);
+        self.metrics.sessions_live(self.sessions.sweep(now));
+        let saved = async {
+            self.store.save_activity(&seen).await?;
+            self.store.sweep(now).await
+        };
+        saved.await.inspect_err(|_| self.metrics.store_error())
+    }
+
+    fn refuse(&self, decision: Decision, reply: Reply, dead_cookie: bool) -> Check {
+        self.metrics.decision(decision);
+        let delete = || self.sessions.delete_cookie();
+        Check::Answer(if dead_cookie { reply.with_cookie(&delete()) } else { reply })
+    }
+
+    fn live_session(&self, facts: &RequestFacts<'_>) -> Option<Arc<LiveSession>> {
+        self.sessions.present(facts.headers, self.clock.now()).live()
+    }
+}
+
+impl Auth {
+    /// Answers a request for one of our own paths. `body` is the whole request body, already capped by the shell.
+    pub async fn serve(&self, endpoint: Endpoint, facts: &RequestFacts<'_>, body: &[u8]) -> Reply {
+        let safe = facts.method == Method::GET || facts.method == Method::HEAD;
+        if !safe && !(endpoint == Endpoint::SignOut && facts.method == Method::POST) {
+            let allow = if endpoint == Endpoint::SignOut { "GET, HEAD, POST" } else { "GET, HEAD" };
+            return Reply::empty(StatusCode::METHOD_NOT_ALLOWED)
+                .with(http::header::ALLOW, http::HeaderValue::from_static(allow));
+        }
+        match endpoint {
+            Endpoint::SignIn => self.sign_in_page(facts),
+            Endpoint::Start => self.start(facts),
+            Endpoint::Callback => self.callback(facts).await,
+            Endpoint::Welcome => self.welcome(facts),
+            Endpoint::SignOut if safe => self.ask_sign_out(facts),
+            Endpoint::SignOut => self.sign_out(facts, body).await,
+            Endpoint::SignedOut => self.signed_out(facts),
+            Endpoint::Me => self.me(facts),
+            Endpoint::Jwks => self.jwks(),
+            Endpoint::Discovery => self.discovery(),
+            Endpoint::Asset => self.asset(facts),
+            Endpoint::Unknown => self.not_found(facts),
+        }
+    }
 }

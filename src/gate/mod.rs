@@ -35,17 +35,20 @@ pub enum Verdict<S> {
     /// Somebody else asks without a session, in the shape that the asker understands.
     Unauthenticated(Asker),
     /// A rule says no, whoever asks.
-    Denied,
+    Denied(Asker),
 }
 
-/// Decides, from what the route demands, the session that is alive (if any) and who is asking.
-pub fn decide<S>(access: Access, session: Option<S>, asker: Asker) -> Verdict<S> {
+/// Decides, from what the route demands, the session that is alive (if any) and who is asking: that is worked out only
+/// for those who are not let through.
+pub fn decide<S>(access: Access, session: Option<S>, asker: impl FnOnce() -> Asker) -> Verdict<S> {
     match (access, session) {
-        (Access::Deny, _) => Verdict::Denied,
+        (Access::Deny, _) => Verdict::Denied(asker()),
         (Access::Public, session) => Verdict::Forward(Permit { session }),
         (Access::SignedIn, Some(session)) => Verdict::Forward(Permit { session: Some(session) }),
-        (Access::SignedIn, None) if asker == Asker::Navigation => Verdict::SignIn,
-        (Access::SignedIn, None) => Verdict::Unauthenticated(asker),
+        (Access::SignedIn, None) => match asker() {
+            Asker::Navigation => Verdict::SignIn,
+            other => Verdict::Unauthenticated(other),
+        },
     }
 }
 
@@ -55,11 +58,11 @@ mod tests {
 
     #[test]
     fn every_combination() {
-        let ask = |access, session: Option<u8>, asker| match decide(access, session, asker) {
+        let ask = |access, session: Option<u8>, asker| match decide(access, session, || asker) {
             Verdict::Forward(permit) => permit.session().map_or("forward", |_| "forward as"),
             Verdict::SignIn => "sign in",
             Verdict::Unauthenticated(_) => "401",
-            Verdict::Denied => "denied",
+            Verdict::Denied(_) => "denied",
         };
         for (access, session, asker, want) in [
             (Access::Deny, Some(1), Asker::Navigation, "denied"),

@@ -1,0 +1,259 @@
+//! The browser is back from Atlassian: who is it, and where do they go?
+//!
+//! Order matters. The state is opened, matched to this browser's flow and used up before anything is asked of
+//! Atlassian; the account is recorded before the redirect. A tab that lost its flow starts over once, then explains.
+
+use super::audit::AuditEvent;
+use super::live::LiveSession;
+use super::start::with_return_to;
+use super::{Auth, NewUserUntil, RequestFacts};
+use crate::atlassian::AtlassianError;
+use crate::gate::{Asker, ReturnTo};
+use crate::pages::{NotAllowedReason, Page, Problem, Who};
+use crate::policy::{Admission, DenyReason, Refusal};
+use crate::reply::Reply;
+use crate::session::cookie::{OwnCookies, scan};
+use crate::session::{Session, SessionId};
+use crate::sign_in::{Callback, CodeGrant, FlowError, MAX_AGE, Outcome, Pending, Reported, StateToken};
+use crate::store::Novelty;
+
+/// What a callback comes to before Atlassian is asked.
+enum Matched {
+    /// A flow of this browser, used up.
+    Grant(CodeGrant, StateToken, Option<ReturnTo>),
+    /// The answer is known already.
+    Reply(Reply),
+}
+
+impl Auth {
+    /// `GET` on the callback path.
+    pub(super) async fn callback(&self, facts: &RequestFacts<'_>) -> Reply {
+        let (grant, state, return_to) = match self.match_flow(facts).await {
+            Matched::Grant(grant, state, return_to) => (grant, state, return_to),
+            Matched::Reply(reply) => return reply,
+        };
+        let used_up = self.cookies.delete(&state);
+        let reply = match self.atlassian.identify(grant).await {
+            Err(error) => self.atlassian_failed(facts, &error, &state, return_to),
+            Ok(identity) => match self.sessions.policy().admit(identity) {
+                Ok(admission) => self.sign_in(facts, admission, return_to.as_ref()).await,
+                Err(refusal) => self.refused(facts, &refusal, return_to.as_ref()),
+            },
+        };
+        reply.with_cookie(&used_up)
+    }
+
+    async fn match_flow(&self, facts: &RequestFacts<'_>) -> Matched {
+        let Ok(callback) = Callback::parse(facts.query.unwrap_or_default()) else {
+            return Matched::Reply(self.sign_in_failed(facts, Problem::MalformedCallback, None));
+        };
+        let Some(state) = callback.state.as_deref().and_then(|s| self.cookies.open_state(s)) else {
+            // A decline is shown as one even without a state; nothing changes in this browser.
+            let problem = match callback.outcome {
+                Outcome::Reported(Reported::Declined) => Problem::Declined,
+                Outcome::Reported(Reported::Other) => Problem::AtlassianReported,
+                Outcome::Code(_) => Problem::StateMismatch,
+            };
+            return Matched::Reply(self.sign_in_failed(facts, problem, None));
+        };
+        let own = scan(facts.headers, self.cookie_names());
+        let Some(pending) = self.cookies.find(&own, &state) else {
+            return Matched::Reply(self.lost(facts, &own, &state));
+        };
+        let (now, return_to) = (self.clock.now(), pending.return_to().cloned());
+        match self.store.use_once(state.id(), now, MAX_AGE).await {
+            Ok(true) => {}
+            Ok(false) => return Matched::Reply(self.replayed(facts, &state, return_to.as_ref())),
+            Err(_) => {
+                self.metrics.store_error();
+                return Matched::Reply(self.sign_in_failed(facts, Problem::StoreUnavailable, None));
+            }
+        }
+        if let Some(reply) = self.stale_tab(facts, &pending) {
+            return Matched::Reply(reply.with_cookie(&self.cookies.delete(&state)));
+        }
+        let problem = match pending.finish(callback, &state, now) {
+            Ok(grant) => return Matched::Grant(grant, state, return_to),
+            Err(FlowError::Expired) => {
+                let restarted = self.restart(facts, &state, return_to.as_ref(), Problem::FlowExpired);
+                return Matched::Reply(restarted);
+            }
+            Err(FlowError::Mismatch) => Problem::StateMismatch,
+            Err(FlowError::Reported(Reported::Declined)) => Problem::Declined,
+            Err(FlowError::Reported(Reported::Other)) => Problem::AtlassianReported,
+        };
+        let reply = self.sign_in_failed(facts, problem, return_to.as_ref());
+        Matched::Reply(reply.with_cookie(&self.cookies.delete(&state)))
+    }
+
+    /// This browser signed in through another tab after this flow began: just go where the tab wanted.
+    fn stale_tab(&self, facts: &RequestFacts<'_>, pending: &Pending) -> Option<Reply> {
+        let live = self.live_session(facts)?;
+        let onward = self.settings.landings.onward(pending.return_to());
+        (pending.started() < live.session().started).then(|| Reply::redirect(&onward))
+    }
+
+    /// No cookie for this flow: evicted, blocked, expired, or somebody else's link.
+    fn lost(&self, facts: &RequestFacts<'_>, own: &OwnCookies<'_>, state: &StateToken) -> Reply {
+        if self.live_session(facts).is_some() {
+            return Reply::redirect(&self.settings.landings.onward(state.return_to()));
+        }
+        let none_at_all = own.flows.is_empty() && own.session.is_none();
+        let blocked = none_at_all && state.restarts() > 0;
+        let problem = if blocked { Problem::CookiesBlocked } else { Problem::FlowLost };
+        self.restart(facts, state, state.return_to(), problem)
+    }
+
+    fn replayed(&self, facts: &RequestFacts<'_>, state: &StateToken, return_to: Option<&ReturnTo>) -> Reply {
+        let reply = match self.live_session(facts) {
+            Some(_) => Reply::redirect(&self.settings.landings.onward(return_to)),
+            None => self.sign_in_failed(facts, Problem::StateReplayed, return_to),
+        };
+        reply.with_cookie(&self.cookies.delete(state))
+    }
+
+    /// Starts over once for the same page; the second time it explains itself.
+    fn restart(
+        &self,
+        facts: &RequestFacts<'_>,
+        state: &StateToken,
+        return_to: Option<&ReturnTo>,
+        otherwise: Problem,
+    ) -> Reply {
+        let navigates = Asker::of(facts.method, facts.path, facts.headers) == Asker::Navigation;
+        let reply = if navigates && state.restarts() == 0 {
+            self.begin(facts, return_to.cloned(), 1, false)
+        } else {
+            self.sign_in_failed(facts, otherwise, return_to)
+        };
+        reply.with_cookie(&self.cookies.delete(state))
+    }
+
+    fn atlassian_failed(
+        &self,
+        facts: &RequestFacts<'_>,
+        error: &AtlassianError,
+        state: &StateToken,
+        return_to: Option<ReturnTo>,
+    ) -> Reply {
+        tracing::warn!(request_id = facts.request_id, %error, "Atlassian did not vouch for a sign-in");
+        let problem = match error {
+            AtlassianError::ClientRefused => Problem::AtlassianRefusedClient,
+            AtlassianError::CodeRefused => {
+                return self.restart(facts, state, return_to.as_ref(), Problem::AtlassianRefusedCode);
+            }
+            AtlassianError::ScopeMissing(_) => Problem::AtlassianScopeMissing,
+            AtlassianError::Unavailable { .. } => Problem::AtlassianUnavailable,
+            AtlassianError::Unintelligible { .. } => Problem::AtlassianUnintelligible,
+        };
+        self.sign_in_failed(facts, problem, return_to.as_ref())
+    }
+
+    async fn sign_in(
+        &self,
+        facts: &RequestFacts<'_>,
+        admission: Admission,
+        return_to: Option<&ReturnTo>,
+    ) -> Reply {
+        let now = self.clock.now();
+        let novelty = match self.store.record_sign_in(admission.person(), now).await {
+            Ok(novelty) => novelty,
+            Err(error) => {
+                tracing::error!(request_id = facts.request_id, %error, "a sign-in could not be recorded");
+                self.metrics.store_error();
+                return self.sign_in_failed(facts, Problem::StoreUnavailable, return_to);
+            }
+        };
+        let previous = self.live_session(facts);
+        let new_user = self.counts_as_new(novelty, previous.as_deref(), &admission);
+        let rule = admission.rule().as_str();
+        let id = SessionId::from_bytes(self.entropy.bytes());
+        let session = Session::begin(admission, id, new_user, now, self.settings.lifetimes);
+        let Some(cookie) = self.sessions.set_cookie(&session, self.entropy.bytes(), now) else {
+            return self.sign_in_failed(facts, Problem::Internal, return_to);
+        };
+        if let Some(previous) = previous {
+            // The cookie it came in with must not outlive the one it goes out with.
+            let ended = self.sessions.end(previous.session());
+            if self.store.end_session(ended).await.is_err() {
+                self.metrics.store_error();
+            }
+        }
+        self.metrics.sign_in("success", rule);
+        let event = AuditEvent::SignedIn {
+            account_id: session.person.account_id.as_str(),
+            email: session.person.email.as_ref().map(crate::identity::Email::as_str),
+            rule,
+            new_user,
+            session: &session.id.to_string(),
+        };
+        self.audit.record(now, facts.client, facts.request_id, &event);
+        let created = matches!(novelty, Novelty::New);
+        let reply =
+            Reply::redirect(&self.settings.landings.after_sign_in(created, return_to)).with_cookie(&cookie);
+        let own = scan(facts.headers, self.cookie_names());
+        match self.cookies.remember_sign_in(&own, now, self.entropy.as_ref()) {
+            Some(line) => reply.with_cookie(&line),
+            None => reply,
+        }
+    }
+
+    fn counts_as_new(&self, novelty: Novelty, previous: Option<&LiveSession>, admission: &Admission) -> bool {
+        match novelty {
+            Novelty::New => true,
+            Novelty::Known { acknowledged: true } => false,
+            // Another tab of the first sign-in must not take the mark away from it.
+            Novelty::Known { acknowledged: false } => {
+                self.settings.new_user_until == NewUserUntil::Acknowledged
+                    || previous.is_some_and(|live| {
+                        live.new_user() && live.session().person.account_id == admission.person().account_id
+                    })
+            }
+        }
+    }
+
+    fn refused(&self, facts: &RequestFacts<'_>, refusal: &Refusal, return_to: Option<&ReturnTo>) -> Reply {
+        let Refusal { person, reason } = refusal;
+        let (now, email) = (self.clock.now(), person.email.as_ref().map(crate::identity::Email::as_str));
+        self.metrics.sign_in("denied", reason.as_str());
+        let event =
+            AuditEvent::Refused { account_id: person.account_id.as_str(), email, reason: reason.as_str() };
+        self.audit.record(now, facts.client, facts.request_id, &event);
+        let reason = match reason {
+            DenyReason::NoRuleMatches => NotAllowedReason::RuleDenied,
+            DenyReason::EmailUnverified => NotAllowedReason::EmailUnverified,
+            DenyReason::AccountType => NotAllowedReason::AccountType,
+            DenyReason::AccountStatus => NotAllowedReason::AccountStatus,
+        };
+        if let Some(page) = &self.settings.landings.error {
+            let told = [("error", reason.code()), ("request_id", facts.request_id)];
+            return Reply::redirect(&page.with(&told));
+        }
+        let who = Who { name: person.name.as_deref(), email, account_id: person.account_id.as_str() };
+        let page = Page::NotAllowed {
+            who: &who,
+            reason,
+            another_account_url: &with_return_to("/_anteroom/sign-in", return_to, true),
+            request_id: facts.request_id,
+            time: &now.to_string(),
+        };
+        self.page(facts, &page)
+    }
+
+    /// Counts, writes down and shows a sign-in that failed.
+    pub(super) fn sign_in_failed(
+        &self,
+        facts: &RequestFacts<'_>,
+        problem: Problem,
+        return_to: Option<&ReturnTo>,
+    ) -> Reply {
+        self.metrics.sign_in("failed", problem.code());
+        let event = AuditEvent::SignInFailed { code: problem.code() };
+        self.audit.record(self.clock.now(), facts.client, facts.request_id, &event);
+        if let Some(page) = &self.settings.landings.error {
+            let told = [("error", problem.code()), ("request_id", facts.request_id)];
+            return Reply::redirect(&page.with(&told));
+        }
+        self.problem(facts, problem, return_to)
+    }
+}

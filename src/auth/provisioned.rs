@@ -1,0 +1,22 @@
+//! The upstream knows a new user now: remember it, and stop saying that the account is new.
+
+use super::{Auth, SessionPermit};
+use crate::session::Session;
+
+impl Auth {
+    /// Called when the upstream answered `X-Anteroom-Provisioned: true` under this permit. Gives the `Set-Cookie` line
+    /// of the same session without the mark; `None` when there was nothing to acknowledge or the store is down (the
+    /// account then stays new, and the next such answer tries again).
+    pub async fn provisioned(&self, permit: &SessionPermit) -> Option<String> {
+        let live = permit.session().filter(|live| live.new_user())?;
+        let account = &live.session().person.account_id;
+        if let Err(error) = self.store.acknowledge(account).await {
+            tracing::error!(%error, "a provisioned account could not be recorded");
+            self.metrics.store_error();
+            return None;
+        }
+        live.acknowledge();
+        let session = Session { new_user: false, ..live.session().clone() };
+        self.sessions.set_cookie(&session, self.entropy.bytes(), self.clock.now())
+    }
+}

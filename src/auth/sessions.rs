@@ -1,0 +1,249 @@
+//! Which sessions are alive? This process's view: opened cookies, ended sessions, and the idle clock.
+//!
+//! Guarantees: an ended session is refused from the moment it is ended, before the store has answered; a session
+//! whose last use nobody remembers counts as unused since it began. Reads take no lock. Ended sessions and saved
+//! activity are loaded before the first request.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use quick_cache::sync::Cache;
+
+use super::live::{LiveSession, Usage};
+use crate::clock::Timestamp;
+use crate::policy::AccessPolicy;
+use crate::session::cookie::{self, CookieNames};
+use crate::session::seal::Sealer;
+use crate::session::{Lifetimes, Session, SessionId};
+use crate::store::{Ended, Seen};
+
+/// Cookies kept open: about 1.5 KB each.
+const CACHED: usize = 10_000;
+
+/// What a request's cookies say.
+#[derive(Debug)]
+pub enum Presented {
+    /// A session that is alive.
+    Live(Arc<LiveSession>),
+    /// No session cookie.
+    Nothing,
+    /// A cookie that no longer counts, or never did: forged, expired, ended, or two at once.
+    Dead,
+}
+
+impl Presented {
+    /// The live session, if any.
+    pub fn live(self) -> Option<Arc<LiveSession>> {
+        match self {
+            Self::Live(session) => Some(session),
+            Self::Nothing | Self::Dead => None,
+        }
+    }
+}
+
+/// The view.
+pub struct Sessions {
+    names: CookieNames,
+    sealer: Sealer,
+    lifetimes: Lifetimes,
+    policy: AccessPolicy,
+    opened: Cache<Box<[u8]>, Arc<LiveSession>>,
+    ended: papaya::HashMap<SessionId, Timestamp>,
+    usage: papaya::HashMap<SessionId, Arc<Usage>>,
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sessions({} in use, {} ended)", self.usage.len(), self.ended.len())
+    }
+}
+
+impl Sessions {
+    /// An empty view.
+    pub fn new(names: CookieNames, sealer: Sealer, lifetimes: Lifetimes, policy: AccessPolicy) -> Self {
+        let (ended, usage) = (papaya::HashMap::new(), papaya::HashMap::new());
+        Self { names, sealer, lifetimes, policy, opened: Cache::new(CACHED), ended, usage }
+    }
+
+    /// What the store remembers, before the first request.
+    pub fn load(&self, ended: &[Ended], seen: &[Seen]) {
+        let (known_ended, known_usage) = (self.ended.pin(), self.usage.pin());
+        for e in ended {
+            known_ended.insert(e.id, e.until);
+        }
+        for s in seen {
+            known_usage.insert(s.id, Arc::new(Usage::new(s.at, s.until)));
+        }
+    }
+
+    /// The names of the cookies.
+    pub fn names(&self) -> &CookieNames {
+        &self.names
+    }
+
+    /// The limits.
+    pub fn lifetimes(&self) -> Lifetimes {
+        self.lifetimes
+    }
+
+    /// The rules.
+    pub fn policy(&self) -> &AccessPolicy {
+        &self.policy
+    }
+
+    /// The session that a request presents; counts as a use of it.
+    pub fn present(&self, headers: &HeaderMap, now: Timestamp) -> Presented {
+        let value = match cookie::session(headers, &self.names) {
+            Ok(Some(value)) => value,
+            Ok(None) => return Presented::Nothing,
+            Err(cookie::Conflict) => return Presented::Dead,
+        };
+        match self.opened.get(value).or_else(|| self.open(value)) {
+            Some(live) if self.counts(&live, now) => {
+                live.usage().touch(now);
+                Presented::Live(live)
+            }
+            _ => Presented::Dead,
+        }
+    }
+
+    fn open(&self, value: &[u8]) -> Option<Arc<LiveSession>> {
+        let session = cookie::open(value, &self.names, &self.sealer)?;
+        self.policy.rule_for(&session.person).ok()?;
+        let usage = Arc::clone(
+            self.usage
+                .pin()
+                .get_or_insert_with(session.id, || Arc::new(Usage::new(session.started, session.expires))),
+        );
+        let live = Arc::new(LiveSession::new(session, usage));
+        self.opened.insert(value.into(), Arc::clone(&live));
+        Some(live)
+    }
+
+    fn counts(&self, live: &LiveSession, now: Timestamp) -> bool {
+        !self.ended.pin().contains_key(&live.session().id)
+            && live.session().alive(live.usage().last_seen(), now, self.lifetimes).is_ok()
+    }
+
+    /// Seals a session into a `Set-Cookie` line that lives as long as the session does.
+    pub fn set_cookie(&self, session: &Session, nonce: [u8; 12], now: Timestamp) -> Option<String> {
+        let value = cookie::seal(session, &self.names, &self.sealer, nonce)?;
+        Some(self.names.set(self.names.session(), &value, session.expires.since(now).as_secs()))
+    }
+
+    /// The `Set-Cookie` line that removes the session cookie.
+    pub fn delete_cookie(&self) -> String {
+        self.names.delete(self.names.session())
+    }
+
+    /// Ends a session in this process, at once; the caller makes it durable.
+    pub fn end(&self, session: &Session) -> Ended {
+        self.ended.pin().insert(session.id, session.expires);
+        self.usage.pin().remove(&session.id);
+        Ended { id: session.id, until: session.expires }
+    }
+
+    /// When sessions were last used, for those used at or after `since`.
+    pub fn activity(&self, since: Timestamp) -> Vec<Seen> {
+        let pin = self.usage.pin();
+        let seen = pin.iter().map(|(id, usage)| Seen { id: *id, at: usage.last_seen(), until: usage.until });
+        seen.filter(|s| s.at >= since).collect()
+    }
+
+    /// Forgets what has run out by itself; returns how many sessions were used within the idle timeout.
+    pub fn sweep(&self, now: Timestamp) -> usize {
+        self.ended.pin().retain(|_, until| *until > now);
+        let usage = self.usage.pin();
+        usage.retain(|_, u| u.until > now);
+        usage.values().filter(|u| now.since(u.last_seen()) < self.lifetimes.idle).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::header::COOKIE;
+
+    use super::*;
+    use crate::identity::AccountId;
+    use crate::secret::SecretString;
+    use crate::session::seal::{KeyRing, Purpose};
+    use crate::session::tests::ada;
+
+    fn view(policy: AccessPolicy) -> Sessions {
+        let ring = KeyRing::new(&[SecretString::from("a-session-secret-0123456789-abcdefgh")]).unwrap();
+        let limits = Lifetimes { idle: Duration::from_secs(100), max: Duration::from_secs(1000) };
+        Sessions::new(CookieNames::new(true), ring.sealer(Purpose::Session), limits, policy)
+    }
+
+    fn everybody() -> AccessPolicy {
+        AccessPolicy { any_account: true, ..Default::default() }
+    }
+
+    fn request(view: &Sessions, session: &Session) -> HeaderMap {
+        let line = view.set_cookie(session, [4; 12], session.started).unwrap();
+        let pair = line.split(';').next().unwrap().to_owned();
+        HeaderMap::from_iter([(COOKIE, pair.parse().unwrap())])
+    }
+
+    fn alive(view: &Sessions, headers: &HeaderMap, now: u64) -> bool {
+        matches!(view.present(headers, Timestamp::from_secs(now)), Presented::Live(_))
+    }
+
+    #[test]
+    fn the_idle_clock_runs_on_the_server() {
+        let (view, session) = (view(everybody()), ada(1000));
+        let headers = request(&view, &session);
+        assert!(alive(&view, &headers, 1099) && alive(&view, &headers, 1198));
+        assert!(!alive(&view, &headers, 1298), "a hundred seconds without a request");
+    }
+
+    #[test]
+    fn nobody_remembers_means_unused_since_it_began() {
+        let (first, session) = (view(everybody()), ada(1000));
+        let headers = request(&first, &session);
+        assert!(alive(&first, &headers, 1090));
+        let restarted = view(everybody());
+        assert!(!alive(&restarted, &headers, 1150));
+        let informed = view(everybody());
+        informed.load(&[], &first.activity(Timestamp::default()));
+        assert!(alive(&informed, &headers, 1150));
+    }
+
+    #[test]
+    fn an_ended_session_stays_ended() {
+        let (view, session) = (view(everybody()), ada(1000));
+        let headers = request(&view, &session);
+        assert!(alive(&view, &headers, 1001));
+        view.end(&session);
+        assert!(!alive(&view, &headers, 1002));
+        view.sweep(Timestamp::from_secs(1999));
+        assert!(!alive(&view, &headers, 1999), "not forgotten before its cookie runs out");
+    }
+
+    #[test]
+    fn a_rule_taken_away_ends_the_sessions_it_let_in() {
+        let others = AccessPolicy { account_ids: vec![AccountId::parse("x").unwrap()], ..Default::default() };
+        let headers = request(&view(everybody()), &ada(1000));
+        assert!(!alive(&view(others), &headers, 1001));
+    }
+
+    #[test]
+    fn forged_cookies_are_dead() {
+        let view = view(everybody());
+        let good = request(&view, &ada(1000));
+        let good = good.get(COOKIE).unwrap().to_str().unwrap();
+        for bad in [
+            "__Host-anteroom=".to_owned(),
+            "__Host-anteroom=garbage".to_owned(),
+            format!("__Host-anteroom={}", "A".repeat(8192)),
+            format!("{good}A"),
+            good.get(..good.len() - 4).unwrap().to_owned(),
+            format!("{good}; __Host-anteroom=other"),
+        ] {
+            let headers = HeaderMap::from_iter([(COOKIE, bad.parse().unwrap())]);
+            assert!(matches!(view.present(&headers, Timestamp::from_secs(1001)), Presented::Dead), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! How does a session end by its owner's wish? GET asks, POST with the session's own token ends it on the server.
+//!
+//! The Atlassian sign-in in the browser stays open: Atlassian offers third-party apps no sign-out, and the page says so.
+
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::StatusCode;
+use http::header::ORIGIN;
+
+use super::audit::AuditEvent;
+use super::{Auth, LiveSession, RequestFacts};
+use crate::pages::{Page, Problem};
+use crate::reply::Reply;
+
+const SIGNED_OUT: &str = "/_anteroom/signed-out";
+
+impl Auth {
+    /// `GET /_anteroom/sign-out`
+    pub(super) fn ask_sign_out(&self, facts: &RequestFacts<'_>) -> Reply {
+        let Some(live) = self.live_session(facts) else { return Reply::redirect(SIGNED_OUT) };
+        let who = super::visible::who(&live);
+        let page =
+            Page::SignOutAsk { who: &who, csrf: &self.csrf_token(&live), action: "/_anteroom/sign-out" };
+        self.page(facts, &page)
+    }
+
+    /// `POST /_anteroom/sign-out` with `csrf=…`
+    pub(super) async fn sign_out(&self, facts: &RequestFacts<'_>, body: &[u8]) -> Reply {
+        let gone = |reply: Reply| {
+            reply.with_cookie(&self.sessions.delete_cookie()).with_cookie(&self.cookies.forget_sign_ins())
+        };
+        let Some(live) = self.live_session(facts) else { return gone(Reply::see_other(SIGNED_OUT)) };
+        if !self.same_origin(facts) || !self.csrf_matches(&live, body) {
+            // Nothing changes: the page asks again, with a token of this session.
+            let mut ask = self.ask_sign_out(facts);
+            ask.status = StatusCode::FORBIDDEN;
+            return ask;
+        }
+        let ended = self.sessions.end(live.session());
+        let event = AuditEvent::SignedOut {
+            account_id: live.session().person.account_id.as_str(),
+            session: &live.session().id.to_string(),
+        };
+        self.audit.record(self.clock.now(), facts.client, facts.request_id, &event);
+        self.metrics.sign_out();
+        if let Err(error) = self.store.end_session(ended).await {
+            // Over in this process and in this browser; another replica or a restart might not know.
+            tracing::error!(request_id = facts.request_id, %error, "a sign-out could not be recorded");
+            self.metrics.store_error();
+            return gone(self.problem(facts, Problem::StoreUnavailable, None));
+        }
+        gone(Reply::see_other(SIGNED_OUT))
+    }
+
+    /// `GET /_anteroom/signed-out`
+    pub(super) fn signed_out(&self, facts: &RequestFacts<'_>) -> Reply {
+        self.page(facts, &Page::SignedOut { sign_in_url: "/_anteroom/sign-in" })
+    }
+
+    /// Browsers name the origin of every form POST; whoever names another one is another site.
+    fn same_origin(&self, facts: &RequestFacts<'_>) -> bool {
+        facts
+            .headers
+            .get(ORIGIN)
+            .is_none_or(|origin| origin.as_bytes() == self.settings.public_origin.as_bytes())
+    }
+
+    fn csrf_token(&self, live: &LiveSession) -> String {
+        let tag = self.csrf.first().map(|key| hmac::sign(key, live.session().id.as_bytes()));
+        tag.map(|tag| URL_SAFE_NO_PAD.encode(tag)).unwrap_or_default()
+    }
+
+    fn csrf_matches(&self, live: &LiveSession, body: &[u8]) -> bool {
+        let mut tokens = url::form_urlencoded::parse(body).filter(|(name, _)| name == "csrf");
+        let (Some((_, token)), None) = (tokens.next(), tokens.next()) else { return false };
+        let Ok(tag) = URL_SAFE_NO_PAD.decode(token.as_bytes()) else { return false };
+        // `verify` compares in constant time.
+        self.csrf.iter().any(|key| hmac::verify(key, live.session().id.as_bytes(), &tag).is_ok())
+    }
+}
