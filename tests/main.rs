@@ -14,4 +14,5 @@
     reason = "a test that meets the unexpected should stop right there"
 )]
 
+mod layering;
 mod support;
