@@ -223,7 +223,9 @@ pub enum FixtureError {
         id: String,
     },
     /// A reference to nothing.
-    #[error("{from} refers to {kind} `{id}`, which the fixture does not describe; add it or remove the reference")]
+    #[error(
+        "{from} refers to {kind} `{id}`, which the fixture does not describe; add it or remove the reference"
+    )]
     Unknown {
         /// Who refers.
         from: String,
@@ -330,7 +332,9 @@ mod tests {
         let demo = Fixture::from_toml(include_str!("demo.toml")).unwrap();
         assert!(demo.user("ada@example.com").is_some_and(|ada| ada.email_verified == Some(true)));
         assert_eq!(demo.user("ada@example.com"), demo.user(&demo.users[0].account_id));
-        assert!(demo.apps.iter().all(|app| app.client_id.len() == 32 && app.client_secret.starts_with("ATOA")));
+        assert!(
+            demo.apps.iter().all(|app| app.client_id.len() == 32 && app.client_secret.starts_with("ATOA"))
+        );
         Fixture::from_toml(include_str!("../../examples/emulator.toml")).unwrap();
     }
 
@@ -343,7 +347,11 @@ mod tests {
             (format!("{user}{user}"), "user `a` twice"),
             (format!("{user}sites=['nowhere']"), "site `nowhere`"),
             ("[[groups]]\nid='g'\nname='g'\nsite='s'".to_owned(), "site `s`"),
-            ("[[sites]]\nid='s'\nname='s'\nurl='u'\n[[groups]]\nid='g'\nname='g'\nsite='s'\nmembers=['x']".to_owned(), "user `x`"),
+            (
+                "[[sites]]\nid='s'\nname='s'\nurl='u'\n[[groups]]\nid='g'\nname='g'\nsite='s'\nmembers=['x']"
+                    .to_owned(),
+                "user `x`",
+            ),
         ] {
             let error = Fixture::from_toml(&text).unwrap_err().to_string();
             assert!(error.contains(needle), "{text}: {error}");

@@ -78,7 +78,13 @@ impl Journal {
     }
 
     /// Writes how it ended. An entry cleared meanwhile stays gone.
-    pub(super) fn close(&mut self, id: u64, status: Option<u16>, location: Option<String>, outcome: Option<String>) {
+    pub(super) fn close(
+        &mut self,
+        id: u64,
+        status: Option<u16>,
+        location: Option<String>,
+        outcome: Option<String>,
+    ) {
         if let Some(entry) = self.entries.iter_mut().rev().find(|entry| entry.id == id) {
             entry.status = status;
             entry.location = location;

@@ -102,7 +102,10 @@ impl Scenario {
             Self::Happy => {}
             Self::Decline => switches.decision = Decision::Decline,
             Self::CallbackMismatch => {
-                fixture.apps.iter_mut().for_each(|app| app.callbacks = vec!["https://registered.example/elsewhere".to_owned()]);
+                fixture
+                    .apps
+                    .iter_mut()
+                    .for_each(|app| app.callbacks = vec!["https://registered.example/elsewhere".to_owned()]);
             }
             Self::ScopeNotAdded => fixture.apps.iter_mut().for_each(|app| app.scopes.clear()),
             Self::UnsharedApp => fixture.apps.iter_mut().for_each(|app| {
@@ -125,7 +128,10 @@ impl Scenario {
                 user.guest_of.extend(sites);
             }),
             Self::WrongSecret => {
-                fixture.apps.iter_mut().for_each(|app| app.client_secret = "ATOA-rotated-in-the-console".to_owned());
+                fixture
+                    .apps
+                    .iter_mut()
+                    .for_each(|app| app.client_secret = "ATOA-rotated-in-the-console".to_owned());
             }
             Self::CodeReplay => switches.code_spent = true,
             Self::StateMissing => switches.state = StateEcho::Missing,
@@ -143,7 +149,10 @@ impl Scenario {
                 switches.refresh_error = RefreshError::B;
             }
             Self::PasswordChanged => {
-                fixture.users.iter_mut().for_each(|user| user.password_epoch = user.password_epoch.saturating_add(1));
+                fixture
+                    .users
+                    .iter_mut()
+                    .for_each(|user| user.password_epoch = user.password_epoch.saturating_add(1));
             }
             Self::ScopeNarrowedByOtherApp => switches.narrowed_scopes = Some(vec!["read:me".to_owned()]),
             Self::TokenTypeOmitted => switches.token_type = TokenType::Omitted,
@@ -153,7 +162,9 @@ impl Scenario {
                 user.email = None;
                 user.email_verified = None;
             }),
-            Self::EmailUnverified => fixture.users.iter_mut().for_each(|user| user.email_verified = Some(false)),
+            Self::EmailUnverified => {
+                fixture.users.iter_mut().for_each(|user| user.email_verified = Some(false))
+            }
             Self::CustomerAccount => {
                 fixture.users.iter_mut().for_each(|user| user.account_type = "customer".to_owned());
             }
@@ -167,12 +178,18 @@ impl Scenario {
             }
             Self::RateLimited => {
                 let api = BACK_CHANNEL.into_iter().filter(|endpoint| *endpoint != Endpoint::Token);
-                switches.faults.extend(api.map(|endpoint| (endpoint, Fault::RateLimited { retry_after_secs: 30 })));
+                switches
+                    .faults
+                    .extend(api.map(|endpoint| (endpoint, Fault::RateLimited { retry_after_secs: 30 })));
             }
-            Self::AtlassianDown => switches.faults.extend(BACK_CHANNEL.map(|endpoint| (endpoint, Fault::Drop))),
+            Self::AtlassianDown => {
+                switches.faults.extend(BACK_CHANNEL.map(|endpoint| (endpoint, Fault::Drop)))
+            }
             Self::Slow => switches.latency_ms.extend(BACK_CHANNEL.map(|endpoint| (endpoint, 15_000))),
             Self::Html502 => {
-                switches.faults.extend([Endpoint::Token, Endpoint::Me].map(|endpoint| (endpoint, Fault::Html502)));
+                switches
+                    .faults
+                    .extend([Endpoint::Token, Endpoint::Me].map(|endpoint| (endpoint, Fault::Html502)));
             }
             Self::XssInError => {
                 switches.decision = Decision::Decline;
