@@ -114,9 +114,12 @@ impl Emulator {
     /// [`EmulatorError`] when the address is not loopback or taken, `approve` names nobody, or `signing_key` is unusable.
     pub async fn start(options: Options) -> Result<Self, EmulatorError> {
         let Options { listen, fixture, approve, clock, entropy } = options;
-        if let Some(subject) = approve.as_deref().filter(|subject| fixture.user(subject).is_none()) {
-            return Err(EmulatorError::UnknownSubject(subject.to_owned()));
-        }
+        // By account ID from here on: a scenario may take everybody's email away.
+        let approve = approve.map(|subject| match fixture.user(&subject) {
+            Some(user) => Ok(user.account_id.clone()),
+            None => Err(EmulatorError::UnknownSubject(subject)),
+        });
+        let approve = approve.transpose()?;
         if let Some(pem) = &fixture.signing_key {
             keys::SigningKey::from_pem(pem)?;
         }

@@ -141,7 +141,7 @@ fn issue(world: &mut World, ticket: Ticket, of: Option<&str>) -> Reply {
 
 fn access_token(world: &World, ticket: &Ticket, granted: &Scopes) -> Result<String, KeyError> {
     let now = world.now().as_secs();
-    let claims = json!({
+    let mut claims = json!({
         "iss": world.origin,
         "aud": ticket.client_id,
         "sub": ticket.account_id,
@@ -150,17 +150,23 @@ fn access_token(world: &World, ticket: &Ticket, granted: &Scopes) -> Result<Stri
         "nbf": now,
         "exp": now.saturating_add(world.switches.access_token_ttl_secs),
         "scope": scopes::join(granted.iter()),
+        "https://id.atlassian.com/atl_token_type": "ACCESS",
+    });
+    let least = world.switches.access_token_bytes.clamp(1024, 8192);
+    let more = json!({
         "client_id": ticket.client_id,
         "client_auth_type": "POST",
-        "https://id.atlassian.com/atl_token_type": "ACCESS",
         "https://id.atlassian.com/verified": true,
         "https://auth.atlassian.com/systemAccountId": format!("712020:{}", world.token(18)),
         "https://atlassian.com/oauthClientId": ticket.client_id,
         "https://atlassian.com/3lo": true,
         "https://atlassian.com/firstParty": false,
     });
+    // Only a token of realistic size has room for the namespaced claims.
+    if let (true, Value::Object(more), Value::Object(claims)) = (least >= 2048, more, &mut claims) {
+        claims.extend(more);
+    }
     let claims = claims.as_object().cloned().unwrap_or_default();
-    let least = world.switches.access_token_bytes.clamp(1024, 8192);
     world.signing_key()?.sign(claims, least, &world.token(300))
 }
 
