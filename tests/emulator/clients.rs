@@ -88,9 +88,9 @@ async fn arctic_better_auth_and_passport_from_npm() {
 }
 
 #[tokio::test]
-async fn requests_oauthlib_and_social_auth_from_pypi() {
+async fn requests_oauthlib_and_atlassian_python_api_from_pypi() {
     const REMEDY: &str = "apt-get install python3 python3-pip";
-    sign_in(("python3", REMEDY), &["requests_oauthlib_client.py", "social_auth_client.py"], || {
+    sign_in(("python3", REMEDY), &["requests_oauthlib_client.py"], || {
         installed("python", &["requirements.txt"], |folder| {
             let pip = ["-m", "pip", "install", "--quiet", "--upgrade", "--target", "packages"];
             let pip = pip.into_iter().chain(["-r", "requirements.txt"]);
