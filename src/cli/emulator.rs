@@ -96,3 +96,30 @@ async fn ended() -> io::Result<()> {
     #[cfg(not(unix))]
     tokio::signal::ctrl_c().await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn mistakes_are_said_and_leave_with_2() {
+        let folder = tempfile::tempdir().unwrap();
+        let wrong = folder.path().join("wrong.toml");
+        std::fs::write(&wrong, "colour = 1").unwrap();
+        let good = EmulatorArgs { listen: "127.0.0.1:0".parse().unwrap(), fixture: None, approve: None };
+        for (args, needle) in [
+            (EmulatorArgs { listen: "0.0.0.0:0".parse().unwrap(), ..good.clone() }, "not a loopback address"),
+            (
+                EmulatorArgs { fixture: Some(folder.path().join("none")), ..good.clone() },
+                "cannot read the fixture",
+            ),
+            (EmulatorArgs { fixture: Some(wrong), ..good.clone() }, "unknown field `colour`"),
+            (EmulatorArgs { approve: Some("nobody".to_owned()), ..good }, "`nobody`"),
+        ] {
+            let mut out = Vec::new();
+            let error = run(args, &mut out).await.unwrap_err();
+            assert!(error.to_string().contains(needle), "{error}");
+            assert_eq!((error.exit_code(), out.len()), (2, 0));
+        }
+    }
+}

@@ -114,6 +114,20 @@ mod tests {
     }
 
     #[test]
+    fn a_fixture_may_bring_its_key() {
+        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).unwrap();
+        let pem = format!(
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            wrapped(&STANDARD.encode(der.as_ref()))
+        );
+        let (one, two) = (SigningKey::from_pem(&pem).unwrap(), SigningKey::from_pem(&pem).unwrap());
+        assert_eq!(one.jwks(), two.jwks());
+        assert_ne!(one.jwks(), SigningKey::generated().unwrap().jwks());
+        assert_eq!(one.sign(Map::new(), 0, "").unwrap(), two.sign(Map::new(), 0, "").unwrap());
+    }
+
+    #[test]
     fn rubbish_is_not_a_key() {
         assert!(
             SigningKey::from_pem("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----").is_err()

@@ -127,6 +127,7 @@ fn dispatch(world: &mut World, request: &Request) -> Reply {
         "/login" if post => login::submit(world, request),
         "/logout" if get => login::logout(world, request),
         "/error" if get => pages::error(request),
+        "/favicon.ico" if get => Reply::empty(204),
         "/oauth/token" if post => token::exchange(world, request),
         "/oauth/revoke" if post => token::revoke(world, request),
         "/oauth/token/accessible-resources" if get => accessible_resources::list(world, request),

@@ -49,17 +49,15 @@ async fn logged_in<'a>(world: &'a World, account_id: &str) -> Browser<'a> {
 async fn log_in_consent_callback() {
     let world = asking().await;
     let to_login = world.authorize(&[]).await;
-    let page = world.get(&to_login.location().to_owned()).await;
+    let page = world.get(to_login.location()).await;
     assert!(page.body.contains("Ada Lovelace") && page.body.contains("<bdi class=\"name\">نور الهدى</bdi>"));
     let policy = page.header("content-security-policy");
     assert!(policy.starts_with("default-src 'none'; style-src 'self'") && !policy.contains("form-action"));
     let onward = hidden(&page.body, "continue");
     let answer = world.post("/login", &[("account_id", ADA), ("continue", &onward)]).await;
     let browser = Browser { world: &world, cookie: cookie(&answer) };
-    let consent = browser.get(&answer.location().to_owned()).await;
-    for needle in
-        ["Anteroom demo", "Ada Lovelace", "See your profile", "has not been reviewed", "Accept", "Cancel"]
-    {
+    let consent = browser.get(answer.location()).await;
+    for needle in ["Anteroom demo", "Ada Lovelace", "See your profile", "Not reviewed:", "Accept", "Cancel"] {
         assert!(consent.body.contains(needle), "{needle}");
     }
     assert!(!consent.body.contains("type=\"radio\""), "no picker at account level");
@@ -69,6 +67,8 @@ async fn log_in_consent_callback() {
     let code = done.sent_on("code").unwrap();
     assert_eq!(done.sent_on("state").as_deref(), Some("s-1"));
     assert_eq!(world.exchange(&code, &[]).await.status, 200);
+    let (private, _) = browser.consent(&[("client_id", super::support::PRIVATE)]).await;
+    assert!(private.body.contains("Developer mode:"));
     // The same page again, by the back button.
     let again = browser.post("/authorize/consent", &[("id", &id), ("decision", "accept")]).await;
     assert_eq!(again.sent_on("error_description").as_deref(), Some("Incorrect request parameters"));
@@ -92,7 +92,7 @@ async fn a_resource_level_app_needs_one_of_the_offered_sites() {
     let browser = logged_in(&world, ADA).await;
     let (page, id) = browser.consent(&[("client_id", ONE_SITE.0), ("scope", "read:me read:jira-user")]).await;
     assert_eq!(page.body.matches("type=\"radio\"").count(), 2);
-    assert!(!page.body.contains("has not been reviewed"));
+    assert!(!page.body.contains("Not reviewed:"));
     for site in [None, Some("99999999-0000-4000-8000-000000000000")] {
         let mut pairs = vec![("id", id.as_str()), ("decision", "accept")];
         pairs.extend(site.map(|site| ("site", site)));

@@ -7,7 +7,7 @@ mod explain;
 
 use askama::Template;
 
-use super::fixture::{App, GrantKind, Site, User};
+use super::fixture::{App, Distribution, GrantKind, Site, User};
 use super::reply::Reply;
 use super::request::Request;
 use super::scopes::{self, Scopes};
@@ -73,7 +73,8 @@ struct Row<'a> {
 #[derive(Template)]
 #[template(
     ext = "html",
-    source = r#"{% if !app.reviewed %}<p class="notice"><strong>In development:</strong> {{ app.name }} has not been reviewed. Go on only if you trust its developer.</p>{% endif %}
+    source = r#"{% if private %}<p class="notice"><strong>Developer mode:</strong> {{ app.name }} is not shared; only its owner can use it.</p>
+{% else if !app.reviewed %}<p class="notice"><strong>Not reviewed:</strong> nobody has reviewed {{ app.name }}. Go on only if you trust its developer.</p>{% endif %}
 <p class="signed-in">Signed in as <bdi class="name">{{ user.name }}</bdi>{% if let Some(email) = user.email %} <span class="mail">(<bdi>{{ email }}</bdi>)</span>{% endif %}</p>
 <p><bdi class="name">{{ app.name }}</bdi> would like to:</p>
 {% for (api, words) in apis %}<h2>{{ api }}</h2>
@@ -101,6 +102,7 @@ struct Consent<'a> {
     apis: Vec<(&'a str, Vec<(&'a str, &'a str)>)>,
     sites: &'a [Site],
     picker: bool,
+    private: bool,
     site_missing: bool,
 }
 
@@ -174,7 +176,12 @@ pub(super) fn consent(
     });
     let title = format!("{} is requesting access to your Atlassian account", app.name);
     let picker = app.grant == GrantKind::Resource;
-    render(status, &title, &Consent { id, user, app, apis: apis.collect(), sites, picker, site_missing })
+    let private = app.distribution == Distribution::Private;
+    render(
+        status,
+        &title,
+        &Consent { id, user, app, apis: apis.collect(), sites, picker, private, site_missing },
+    )
 }
 
 /// `GET /error?error=&error_description=&cause=`.
@@ -182,7 +189,7 @@ pub(super) fn error(request: &Request) -> Reply {
     let error = request.query("error").unwrap_or("unknown");
     let description = request.query("error_description").unwrap_or("Something went wrong.");
     let help = explain::cause(request.query("cause").unwrap_or_default());
-    render(400, "Something went wrong", &ErrorPage { error, description, help }).said("error page")
+    render(200, "Something went wrong", &ErrorPage { error, description, help }).said("error page")
 }
 
 /// `GET /`.
@@ -221,5 +228,6 @@ fn marks(user: &User) -> Vec<&str> {
     let unsaid =
         (user.email.is_some() && user.email_verified.is_none()).then_some("not said whether verified");
     let guest = (!user.guest_of.is_empty()).then_some("guest");
-    [kind, status, unverified, unsaid, guest].into_iter().flatten().collect()
+    let odd_name = user.name.chars().any(char::is_control).then_some("line break in name");
+    [kind, status, unverified, unsaid, guest, odd_name].into_iter().flatten().collect()
 }

@@ -71,6 +71,7 @@ impl Handler for App {
             "/sample.js" if get => {
                 Reply::of(200, "text/javascript; charset=utf-8", include_str!("sample.js"))
             }
+            "/favicon.ico" if get => Reply::empty(204),
             "/headers" => Reply::json(200, &json!(header_list(request.headers()))),
             "/json" => Reply::json(200, &json!({"hello": page::name(request.headers()), "path": "/json"})),
             "/provision" => Reply::of(200, "text/plain; charset=utf-8", "Your place in this app is ready.\n")
