@@ -15,4 +15,5 @@
 )]
 
 mod layering;
+mod store;
 mod support;
