@@ -10,4 +10,6 @@
     clippy::needless_pass_by_value
 )]
 
-mod emulator;
+mod layering;
+mod store;
+mod support;
