@@ -1,4 +1,7 @@
-//! The integration tests: one binary, one module per capability.
+//! The one integration-test binary: one module per capability, `support` for what they share.
+//!
+//! One binary links once and runs its tests in parallel threads, so no test may depend on another's order, port or
+//! file.
 
 #![allow(
     missing_docs,
@@ -7,9 +10,14 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::needless_pass_by_value
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::large_futures,
+    clippy::needless_pass_by_value,
+    reason = "a test that meets the unexpected should stop right there"
 )]
 
+mod emulator;
 mod layering;
 mod store;
 mod support;
