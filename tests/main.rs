@@ -1,1 +1,17 @@
-//! The one integration test binary.
+//! The one integration-test binary: one module per capability, `support` for what they share.
+//!
+//! One binary links once and runs its tests in parallel threads, so no test may depend on another's order, port or
+//! file.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::large_futures,
+    reason = "a test that meets the unexpected should stop right there"
+)]
+
+mod support;
