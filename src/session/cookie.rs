@@ -48,7 +48,8 @@ impl CookieNames {
         &self.loop_guard
     }
 
-    fn is_ours(&self, name: &[u8]) -> bool {
+    /// Whether a cookie of this name is one of ours.
+    pub fn is_ours(&self, name: &[u8]) -> bool {
         // Plain and `__Host-` twins alike: the upstream has no business with either.
         let bare = name.strip_prefix(b"__Host-").unwrap_or(name);
         bare == b"anteroom" || bare == b"anteroom-loop" || bare.starts_with(b"anteroom-flow-")
