@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use http::HeaderValue;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
-    UniqueIDType,
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
+    UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufWriter, ReadBuf};
 use tokio::net::TcpStream;
@@ -51,7 +51,8 @@ impl Connection {
     /// A new connection from `ip`; its first header is due.
     pub(super) fn new(ip: IpAddr) -> Self {
         let ip = ip.to_canonical();
-        let forwarded_for = HeaderValue::from_str(&ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
+        let forwarded_for =
+            HeaderValue::from_str(&ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
         let (stage, refusal) = (AtomicU8::new(HEADER), AtomicU16::new(0));
         Self { ip, forwarded_for, stage, refusal, linger: AtomicBool::new(false) }
     }

@@ -75,7 +75,8 @@ fn plain_framing(headers: &HeaderMap, raw: &[u8]) -> bool {
 
 fn names_a_length(raw: &[u8]) -> bool {
     let name = b"content-length:";
-    raw.split(|b| *b == b'\n').any(|line| line.get(..name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name)))
+    raw.split(|b| *b == b'\n')
+        .any(|line| line.get(..name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name)))
 }
 
 /// Whether this opens a WebSocket: RFC 6455 §4.1, and without a body.
@@ -92,7 +93,10 @@ pub(super) fn opens_websocket(header: &RequestHeader) -> bool {
 /// What `Connection` names.
 pub(super) fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let lines = headers.get_all(CONNECTION).iter();
-    lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii).filter(|t| !t.is_empty())
+    lines
+        .flat_map(|line| line.as_bytes().split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|t| !t.is_empty())
 }
 
 #[cfg(test)]
@@ -142,7 +146,7 @@ mod tests {
             (&["POST / HTTP/1.1", "Host: a", "Transfer-Encoding: Chunked"], Ok(())),
             (&["POST / HTTP/1.1", "Host: a", "Transfer-Encoding: gzip, chunked"], Err(400)),
             (&["POST / HTTP/1.1", "Host: a", "Transfer-Encoding: chunked", "Content-length: 1"], Err(400)),
-            (&["GET / HTTP/1.1", "Host: a", "A: 1", "B: 2", "C: 3", "D: 4"], Err(431)),
+            (&["GET / HTTP/1.1", "Host: a", "A: 1", "B: 2", "C: 3", "D: 4", "E: 5"], Err(431)),
             (&["GET / HTTP/1.1", "Host: a", &long], Err(431)),
             (&["GET / HTTP/1.1", "Host: a", "A: 1\nB: 2"], Err(400)),
         ] {
@@ -167,6 +171,11 @@ mod tests {
         assert!(!opens(&["GET / HTTP/1.1", "Upgrade: websocket"]));
         assert!(!opens(&["GET / HTTP/1.1", "Upgrade: h2c", "Connection: Upgrade"]));
         assert!(!opens(&["POST / HTTP/1.1", "Upgrade: websocket", "Connection: Upgrade"]));
-        assert!(!opens(&["GET / HTTP/1.1", "Upgrade: websocket", "Connection: Upgrade", "Content-Length: 0"]));
+        assert!(!opens(&[
+            "GET / HTTP/1.1",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Content-Length: 0"
+        ]));
     }
 }

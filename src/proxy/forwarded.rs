@@ -5,13 +5,14 @@
 //! (CVE-2025-64484, CVE-2026-39858). Called after pingora has removed what `Connection` names, so nothing set here can
 //! be named away (CVE-2025-48865).
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{COOKIE, HOST};
 use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 
 use crate::identity::headers::Layout;
-use crate::session::cookie::{self, CookieNames};
 
 /// Speaks of the client, or of the request as somebody before us saw it.
 const HEARSAY: &[&str] = &[
@@ -55,20 +56,25 @@ pub(super) fn remove_claims(request: &mut RequestHeader, layout: &Layout) {
 /// Says how the request came.
 pub(super) fn set(request: &mut RequestHeader, client: &HeaderValue, https: bool) -> pingora::Result<()> {
     request.insert_header("X-Forwarded-For", client.clone())?;
-    request.insert_header("X-Forwarded-Proto", HeaderValue::from_static(if https { "https" } else { "http" }))?;
+    request
+        .insert_header("X-Forwarded-Proto", HeaderValue::from_static(if https { "https" } else { "http" }))?;
     if let Some(host) = request.headers.get(HOST).cloned() {
         request.insert_header("X-Forwarded-Host", host)?;
     }
     Ok(())
 }
 
-/// Takes our cookies out and leaves every other byte.
-pub(super) fn remove_cookies(request: &mut RequestHeader, names: &CookieNames) -> pingora::Result<()> {
-    let lines = || request.headers.get_all(COOKIE).iter().map(|line| cookie::strip(line.as_bytes(), names));
-    if lines().all(|kept| matches!(kept, Some(std::borrow::Cow::Borrowed(_)))) {
+/// Takes our cookies out and leaves every other byte. `strip` does it for one line; `None` is a line without a rest.
+pub(super) fn remove_cookies(
+    request: &mut RequestHeader,
+    strip: impl Fn(&[u8]) -> Option<Cow<'_, [u8]>>,
+) -> pingora::Result<()> {
+    let lines = request.headers.get_all(COOKIE).iter();
+    let kept: Vec<Option<Cow<'_, [u8]>>> = lines.map(|line| strip(line.as_bytes())).collect();
+    if kept.iter().all(|line| matches!(line, Some(Cow::Borrowed(_)))) {
         return Ok(());
     }
-    let kept: Vec<Vec<u8>> = lines().flatten().map(std::borrow::Cow::into_owned).collect();
+    let kept: Vec<Vec<u8>> = kept.into_iter().flatten().map(Cow::into_owned).collect();
     request.remove_header(&COOKIE);
     for line in kept {
         // Bytes that came as a header value are one.
@@ -96,6 +102,7 @@ fn is_unwelcome(name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::identity::headers::{Claim, Preset};
+    use crate::session::cookie::CookieNames;
 
     fn request(lines: &[(&'static str, &'static str)]) -> RequestHeader {
         let mut request = RequestHeader::build("GET", b"/", None).unwrap();
@@ -133,10 +140,15 @@ mod tests {
         ] {
             let mut request = request(&[("Accept", "*/*"), (name, "a"), (name, "b")]);
             remove_claims(&mut request, &layout);
-            let left = if name == "Cookie" { "Accept: */*\r\nCookie: a\r\nCookie: b\r\n" } else { "Accept: */*\r\n" };
+            let left = if name == "Cookie" {
+                "Accept: */*\r\nCookie: a\r\nCookie: b\r\n"
+            } else {
+                "Accept: */*\r\n"
+            };
             assert_eq!(wire(&request), left, "{name}");
         }
-        let innocent = [("X-Api-Key", "1"), ("X_Custom", "2"), ("Referer", "3"), ("From", "4"), ("X-Forwarded", "5")];
+        let innocent =
+            [("X-Api-Key", "1"), ("X_Custom", "2"), ("Referer", "3"), ("From", "4"), ("X-Forwarded", "5")];
         let mut request = request(&innocent);
         remove_claims(&mut request, &layout);
         assert_eq!(request.headers.len(), innocent.len());
@@ -157,7 +169,7 @@ mod tests {
             for line in lines {
                 request.append_header("Cookie", *line).unwrap();
             }
-            remove_cookies(&mut request, &names).unwrap();
+            remove_cookies(&mut request, |line| names.strip(line)).unwrap();
             let left: Vec<_> = request.headers.get_all(COOKIE).iter().map(|v| v.to_str().unwrap()).collect();
             assert_eq!(left, want, "{lines:?}");
         }

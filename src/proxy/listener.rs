@@ -68,7 +68,11 @@ impl Proxy {
     ///
     /// # Errors
     /// An https upstream that could not be verified.
-    pub fn new(settings: Settings, auth: Arc<Auth>, access_log: Arc<dyn AccessLog>) -> Result<Self, SetupError> {
+    pub fn new(
+        settings: Settings,
+        auth: Arc<Auth>,
+        access_log: Arc<dyn AccessLog>,
+    ) -> Result<Self, SetupError> {
         let conf = server_conf(&settings)?;
         let phases = Arc::new(Phases::new(settings, auth, access_log)?);
         let app = Arc::new(http_proxy(&Arc::new(conf), App(Arc::clone(&phases))));
@@ -86,8 +90,7 @@ impl Proxy {
         loop {
             tokio::select! {
                 biased;
-                // An error means that nobody can ask for a shutdown any more: take it as one.
-                _ = shutdown.wait_for(|now| *now) => break,
+                () = asked_to_stop(&mut shutdown) => break,
                 Some(_ended) = connections.join_next(), if !connections.is_empty() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((tcp, from)) => {
@@ -105,6 +108,11 @@ impl Proxy {
         self.app.http_cleanup().await;
         drain(connections, drain_deadline).await
     }
+}
+
+/// Waits for the word; when nobody is left who could give it, that is one too.
+async fn asked_to_stop(shutdown: &mut watch::Receiver<bool>) {
+    let _released_at_once = shutdown.wait_for(|now| *now).await;
 }
 
 async fn drain(mut connections: JoinSet<()>, deadline: Duration) -> Drained {

@@ -75,7 +75,9 @@ impl ProxyHttp for App {
     ) -> pingora::Result<Box<HttpPeer>> {
         request.asked = Some(Instant::now());
         let peer = self.upstream.peer(request.kind, request.attempts).await;
-        peer.ok_or_else(|| Error::explain(ErrorType::ConnectNoRoute, "no address for the upstream's name").into_up())
+        peer.ok_or_else(|| {
+            Error::explain(ErrorType::ConnectNoRoute, "no address for the upstream's name").into_up()
+        })
     }
 
     fn fail_to_connect(
@@ -107,7 +109,7 @@ impl ProxyHttp for App {
         response: &mut ResponseHeader,
         request: &mut Request,
     ) -> pingora::Result<()> {
-        let provisioned = response::clean(response, self.auth.cookie_names())?;
+        let provisioned = response::clean(response, |name| self.auth.cookie_names().is_ours(name))?;
         request.answered = request.asked.map(|asked| (response.status, asked.elapsed()));
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             request.websocket = Some(Open::new(&self.auth.metrics().websockets));
@@ -122,7 +124,12 @@ impl ProxyHttp for App {
         Ok(())
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, request: &mut Request) -> FailToProxy {
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        request: &mut Request,
+    ) -> FailToProxy {
         let (id, source, kind) = (request.id.as_str(), error.esource().as_str(), error.etype().as_str());
         tracing::warn!(request_id = id, source, error = kind, "a request failed");
         let mut error_code = 0;

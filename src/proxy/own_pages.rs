@@ -72,7 +72,9 @@ async fn drain(session: &mut Session) {
     if short && session.get_header(EXPECT).is_none() {
         let _then_the_connection_ends = timeout(BODY_TIME, session.drain_request_body()).await;
     }
-    if !session.is_body_done() && let Some(client) = client_of(session) {
+    if !session.is_body_done()
+        && let Some(client) = client_of(session)
+    {
         client.linger();
     }
 }

@@ -44,7 +44,11 @@ pub(super) enum Next {
 
 impl Phases {
     /// Puts the parts together.
-    pub(super) fn new(settings: Settings, auth: Arc<Auth>, access_log: Arc<dyn AccessLog>) -> Result<Self, SetupError> {
+    pub(super) fn new(
+        settings: Settings,
+        auth: Arc<Auth>,
+        access_log: Arc<dyn AccessLog>,
+    ) -> Result<Self, SetupError> {
         let upstream = Upstream::new(&settings)?;
         Ok(Self { auth, access_log, settings, upstream, request_ids: RequestIds::new(&SystemEntropy) })
     }
@@ -110,12 +114,20 @@ impl Phases {
     }
 
     /// Says what the upstream may know. Runs after pingora removed what `Connection` names.
-    pub(super) fn prepare(&self, session: &Session, header: &mut RequestHeader, request: &Request) -> pingora::Result<()> {
+    pub(super) fn prepare(
+        &self,
+        session: &Session,
+        header: &mut RequestHeader,
+        request: &Request,
+    ) -> pingora::Result<()> {
         let Some(permit) = &request.permit else {
-            return Error::e_explain(ErrorType::InternalError, "a request without a permit was about to be sent");
+            return Error::e_explain(
+                ErrorType::InternalError,
+                "a request without a permit was about to be sent",
+            );
         };
         forwarded::remove_claims(header, self.auth.layout());
-        forwarded::remove_cookies(header, self.auth.cookie_names())?;
+        forwarded::remove_cookies(header, |line| self.auth.cookie_names().strip(line))?;
         if let Some(client) = client_of(session) {
             forwarded::set(header, &client.forwarded_for, self.settings.public_scheme_https)?;
         }

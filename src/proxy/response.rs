@@ -9,10 +9,9 @@ use pingora::http::ResponseHeader;
 
 use super::facts::tokens;
 use crate::identity::headers::PROVISIONED;
-use crate::session::cookie::CookieNames;
 
-/// Cleans an answer. `true` when the upstream says that it knows the new user now.
-pub(super) fn clean(response: &mut ResponseHeader, names: &CookieNames) -> pingora::Result<bool> {
+/// Cleans an answer; `is_ours` knows the names of our cookies. `true` when the upstream says that it knows the new user now.
+pub(super) fn clean(response: &mut ResponseHeader, is_ours: impl Fn(&[u8]) -> bool) -> pingora::Result<bool> {
     if response.headers.contains_key(CONNECTION) {
         remove_nominated(response);
     }
@@ -25,17 +24,17 @@ pub(super) fn clean(response: &mut ResponseHeader, names: &CookieNames) -> pingo
         response.remove_header(&UPGRADE);
     }
     if response.headers.contains_key(SET_COOKIE) {
-        remove_own_cookies(response, names)?;
+        remove_own_cookies(response, is_ours)?;
     }
     Ok(response.remove_header(&PROVISIONED).is_some_and(|value| value == "true"))
 }
 
 fn remove_nominated(response: &mut ResponseHeader) {
-    let kept = |name: &HeaderName| {
-        [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE].contains(name)
-    };
-    let nominated: Vec<HeaderName> =
-        tokens(&response.headers).filter_map(|t| HeaderName::from_bytes(t).ok()).filter(|n| !kept(n)).collect();
+    let kept = |name: &HeaderName| [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE].contains(name);
+    let nominated: Vec<HeaderName> = tokens(&response.headers)
+        .filter_map(|t| HeaderName::from_bytes(t).ok())
+        .filter(|n| !kept(n))
+        .collect();
     for name in &nominated {
         response.remove_header(name);
     }
@@ -45,8 +44,8 @@ fn remove_nominated(response: &mut ResponseHeader) {
 }
 
 /// An app that could set our cookies could sign people in.
-fn remove_own_cookies(response: &mut ResponseHeader, names: &CookieNames) -> pingora::Result<()> {
-    let ours = |line: &HeaderValue| names.is_ours(cookie_name(line.as_bytes()));
+fn remove_own_cookies(response: &mut ResponseHeader, is_ours: impl Fn(&[u8]) -> bool) -> pingora::Result<()> {
+    let ours = |line: &HeaderValue| is_ours(cookie_name(line.as_bytes()));
     if !response.headers.get_all(SET_COOKIE).iter().any(ours) {
         return Ok(());
     }
@@ -69,13 +68,14 @@ fn cookie_name(line: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::cookie::CookieNames;
 
     fn cleaned(status: u16, lines: &[(&'static str, &'static str)]) -> (Vec<String>, bool) {
         let mut response = ResponseHeader::build(status, None).unwrap();
         for (name, value) in lines {
             response.append_header(*name, *value).unwrap();
         }
-        let provisioned = clean(&mut response, &CookieNames::new(true)).unwrap();
+        let provisioned = clean(&mut response, |name| CookieNames::new(true).is_ours(name)).unwrap();
         let line = |(n, v): (&HeaderName, &HeaderValue)| format!("{n}: {}", v.to_str().unwrap());
         (response.headers.iter().map(line).collect(), provisioned)
     }
@@ -99,9 +99,16 @@ mod tests {
 
     #[test]
     fn our_cookies_cannot_be_set_by_the_app() {
-        let own = ["__Host-anteroom=x", " anteroom = x; Path=/", "=__Host-anteroom=x", "anteroom-flow-1=x", "anteroom"];
+        let own = [
+            "__Host-anteroom=x",
+            " anteroom = x; Path=/",
+            "=__Host-anteroom=x",
+            "anteroom-flow-1=x",
+            "anteroom",
+        ];
         for line in own {
-            let (left, _) = cleaned(200, &[("Set-Cookie", "a=1; Path=/"), ("Set-Cookie", line), ("Set-Cookie", "b=2")]);
+            let (left, _) =
+                cleaned(200, &[("Set-Cookie", "a=1; Path=/"), ("Set-Cookie", line), ("Set-Cookie", "b=2")]);
             assert_eq!(left, ["set-cookie: a=1; Path=/", "set-cookie: b=2"], "{line}");
         }
         assert_eq!(cleaned(200, &[("Set-Cookie", "anteroomish=1")]).0.len(), 1);

@@ -32,7 +32,8 @@ impl L4Connect for GatedConnect {
         let Some(address) = address.as_inet() else {
             return Error::e_explain(ErrorType::ConnectError, "not an internet address");
         };
-        let tcp = TcpStream::connect(address).await.or_err(ErrorType::ConnectError, "connecting a WebSocket")?;
+        let tcp =
+            TcpStream::connect(address).await.or_err(ErrorType::ConnectError, "connecting a WebSocket")?;
         tcp.set_nodelay(true).or_err(ErrorType::ConnectError, "connecting a WebSocket")?;
         Ok(VirtualSocketStream::new(Box::new(Gated { tcp, held: 0 })).into())
     }

@@ -55,6 +55,11 @@ impl CookieNames {
         bare == b"anteroom" || bare == b"anteroom-loop" || bare.starts_with(b"anteroom-flow-")
     }
 
+    /// See [`strip`].
+    pub fn strip<'a>(&self, line: &'a [u8]) -> Option<std::borrow::Cow<'a, [u8]>> {
+        strip(line, self)
+    }
+
     /// A `Set-Cookie` line. `max_age` in seconds; zero deletes, with the same attributes that set it.
     pub fn set(&self, name: &str, value: &str, max_age: u64) -> String {
         let secure = if self.secure { "; Secure" } else { "" };

@@ -3,8 +3,14 @@
 //! Contracts live here, one file per implementation. Every implementation passes the same test-suite (`contract`).
 //! Sessions themselves are not kept: they travel in sealed cookies, so a store outage does not end them.
 
+#[cfg(test)]
+mod contract;
 pub mod embedded;
 pub mod memory;
+mod once;
+
+pub use embedded::{EmbeddedStore, OpenError};
+pub use memory::MemoryStore;
 
 use std::time::Duration;
 
@@ -61,9 +67,9 @@ pub struct Seen {
 
 /// The store could not answer. What was asked for may or may not have happened.
 #[derive(Debug, thiserror::Error)]
-#[error("the store {action} failed: {cause}")]
+#[error("the store could not {action}: {cause}")]
 pub struct StoreError {
-    /// What was tried, e.g. `record sign-in`.
+    /// What was tried, e.g. `record a sign-in`.
     pub action: &'static str,
     /// The cause, without any personal data.
     pub cause: String,
@@ -85,17 +91,20 @@ pub trait Store: Send + Sync + 'static {
     /// Ends a session. A lost record would bring a signed-out session back to life: durable before `Ok`.
     async fn end_session(&self, ended: Ended) -> Result<(), StoreError>;
 
-    /// Every ended session that could still be presented at `now`: what a starting process must know.
+    /// Every ended session that could still be presented at `now` (`until` lies after it): what a starting process
+    /// must know. In no order; an ID that was ended twice with two `until`s appears twice.
     async fn ended_sessions(&self, now: Timestamp) -> Result<Vec<Ended>, StoreError>;
 
     /// Saves when sessions were last used. Losing the newest of these costs an idle session at most the flush interval.
     async fn save_activity(&self, seen: &[Seen]) -> Result<(), StoreError>;
 
-    /// Saved activity of sessions that could still be presented at `now`.
+    /// Saved activity of sessions that could still be presented at `now`: the latest `at` that was ever saved, in no
+    /// order. An ID that was saved with two `until`s appears twice; the later `at` counts.
     async fn activity(&self, now: Timestamp) -> Result<Vec<Seen>, StoreError>;
 
     /// Uses up a one-time token (a flow's ID) that lives for `ttl`: true the first time only. Kept in memory by stores
-    /// that serve one process; a restart forgets it, and the flow cookie is gone from the browser by then.
+    /// that serve one process; a restart forgets it, and the flow cookie is gone from the browser by then. An error
+    /// when no more tokens can be held: a token that cannot be remembered must not count as used for the first time.
     async fn use_once(&self, token: [u8; 16], now: Timestamp, ttl: Duration) -> Result<bool, StoreError>;
 
     /// Drops what has expired. Cheap; called every few minutes.

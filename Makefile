@@ -1,0 +1,52 @@
+# The commands of this project. `make` alone lists them.
+#
+# Every target first asks scripts/setup for what it needs. Where all is there, that costs milliseconds and no network.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint audit bench fuzz
+
+# The lock file is the tree that was tested.
+CARGO ?= cargo
+LOCKED := --locked
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what building and testing need (compiler, CMake, Chromium, Python, Node)
+	@scripts/setup build test
+
+# The development profile: it is up in half the time of an optimised build, and the tests then reuse it.
+demo: ## See it work: Anteroom, an offline Atlassian and a sample app, on loopback; DEMO="--upstream URL" for your own app
+	@scripts/setup build
+	$(CARGO) run $(LOCKED) -- demo $(DEMO)
+
+test: ## Run every test: units, the integration tests with a real browser, and the documentation's examples
+	@scripts/setup build test
+	@$(CARGO) test $(LOCKED) --no-fail-fast $(TEST) \
+		&& echo "make test: every test passed" \
+		|| { echo "make test: FAILED. The failing tests are named above; run one again with: make test TEST=name" >&2; exit 1; }
+
+lint: ## Check formatting, lints, documentation, and licences and sources where cargo-deny is installed
+	@scripts/setup build
+	$(CARGO) fmt --check
+	$(CARGO) clippy $(LOCKED) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --no-deps
+	@if command -v cargo-deny >/dev/null; then \
+		$(CARGO) deny $(LOCKED) check -A duplicate bans licenses sources; \
+	else \
+		echo "make lint: skipped the licence check, cargo-deny is missing. To install it: cargo install --locked cargo-deny"; \
+	fi
+	@echo "make lint: clean"
+
+audit: ## Check licences, sources and published advisories (needs cargo-deny and the network)
+	@command -v cargo-deny >/dev/null \
+		|| { echo "make audit needs cargo-deny: cargo install --locked cargo-deny" >&2; exit 1; }
+	$(CARGO) deny $(LOCKED) check
+
+bench: ## Measure: the decision alone, and the proxy beside a bare one
+	@scripts/setup build
+	$(CARGO) bench $(LOCKED) $(BENCH)
+
+fuzz: ## Fuzz each target for SECONDS (60 unless said)
+	@scripts/setup build
+	@scripts/fuzz "$(or $(SECONDS),60)"

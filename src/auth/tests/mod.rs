@@ -1,0 +1,298 @@
+//! Sign-ins as scenarios: a site, browsers that keep cookies, and an Atlassian that says what it is told to say.
+
+mod decision;
+mod sign_in;
+mod sign_out;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::header::{COOKIE, LOCATION, SET_COOKIE};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
+
+use super::audit::{Audit, AuditEvent};
+use super::*;
+use crate::atlassian::AtlassianError;
+use crate::clock::ManualClock;
+use crate::entropy::SystemEntropy;
+use crate::gate::Route;
+use crate::identity::headers::{Claim, Preset};
+use crate::identity::{AccountId, Email, EmailVerified, Person, Profile};
+use crate::pages::Branding;
+use crate::secret::SecretString;
+use crate::sign_in::{CodeGrant, VerifiedIdentity};
+use crate::store::memory::MemoryStore;
+
+pub(super) const CALLBACK: &str = "/api/auth/callback/atlassian";
+
+/// Answers every code with the profile that is set.
+pub(super) struct FakeAtlassian {
+    pub(super) says: Mutex<Result<Profile, AtlassianError>>,
+    pub(super) asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Identify for FakeAtlassian {
+    fn authorize_url(&self, state: &str, challenge: Option<&str>, choose_account: bool) -> String {
+        let challenge = challenge.unwrap_or("none");
+        format!(
+            "https://atlassian.test/authorize?state={state}&challenge={challenge}&choose={choose_account}"
+        )
+    }
+
+    async fn identify(&self, grant: CodeGrant) -> Result<VerifiedIdentity, AtlassianError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        let says = self.says.lock().unwrap().clone();
+        says.map(|profile| grant.identified(profile))
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Recorder(pub(super) Mutex<Vec<String>>);
+
+impl Audit for Recorder {
+    fn record(&self, _: Timestamp, _: IpAddr, _: &str, event: &AuditEvent<'_>) {
+        self.0.lock().unwrap().push(format!("{event:?}"));
+    }
+}
+
+/// A profile that differs from Ada's in nothing yet.
+pub(super) fn ada() -> Profile {
+    Profile {
+        person: Person {
+            account_id: AccountId::parse("557058:ada").unwrap(),
+            email: Some(Email::parse("ada@example.com").unwrap()),
+            email_verified: EmailVerified::True,
+            name: Some("Ada Lovelace".into()),
+            picture: None,
+        },
+        account_type: Some("atlassian".into()),
+        account_status: Some("active".into()),
+    }
+}
+
+pub(super) struct Site {
+    pub(super) auth: Arc<Auth>,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) atlassian: Arc<FakeAtlassian>,
+    pub(super) audit: Arc<Recorder>,
+}
+
+/// What a scenario changes about the site.
+pub(super) struct Plan {
+    pub(super) settings: Settings,
+    pub(super) access: AccessPolicy,
+    pub(super) routes: Vec<Route>,
+    pub(super) store: Arc<dyn Store>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        let lifetimes = Lifetimes { idle: Duration::from_secs(3600), max: Duration::from_secs(86_400) };
+        Self {
+            settings: Settings {
+                public_origin: "https://app.example".into(),
+                secure: true,
+                callback_path: CALLBACK.into(),
+                callback_url: format!("https://app.example{CALLBACK}"),
+                scopes: "read:me".into(),
+                pkce: true,
+                sign_in_page: true,
+                landings: Landings { welcome: true, ..Default::default() },
+                new_user_until: NewUserUntil::SessionEnd,
+                lifetimes,
+            },
+            access: AccessPolicy { any_account: true, ..Default::default() },
+            routes: Vec::new(),
+            store: Arc::new(MemoryStore::new()),
+        }
+    }
+}
+
+impl Site {
+    pub(super) async fn standard() -> Self {
+        Self::with(Plan::default()).await
+    }
+
+    pub(super) async fn with(plan: Plan) -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1_800_000_000)));
+        let atlassian = Arc::new(FakeAtlassian { says: Mutex::new(Ok(ada())), asked: AtomicUsize::new(0) });
+        let audit = Arc::new(Recorder::default());
+        let keys = KeyRing::new(&[SecretString::from("a-session-secret-0123456789-abcdefgh")]).unwrap();
+        let parts = Parts {
+            settings: plan.settings,
+            keys,
+            routes: Routes::new(&plan.routes).unwrap(),
+            access: plan.access,
+            presenter: Presenter {
+                layout: Layout::new(&[Preset::Anteroom], &[], Claim::AccountId),
+                signer: None,
+            },
+            atlassian: Arc::clone(&atlassian) as Arc<dyn Identify>,
+            store: plan.store,
+            pages: Pages::new(Branding::default()),
+            metrics: Arc::new(Metrics::new()),
+            audit: Arc::clone(&audit) as Arc<dyn Audit>,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            entropy: Arc::new(SystemEntropy),
+        };
+        Self { auth: Arc::new(Auth::new(parts).await.unwrap()), clock, atlassian, audit }
+    }
+
+    pub(super) fn atlassian_says(&self, says: Result<Profile, AtlassianError>) {
+        *self.atlassian.says.lock().unwrap() = says;
+    }
+
+    pub(super) fn asked(&self) -> usize {
+        self.atlassian.asked.load(Ordering::SeqCst)
+    }
+}
+
+/// Keeps cookies as a browser does, and asks as a navigation unless told otherwise.
+#[derive(Clone, Default)]
+pub(super) struct Browser {
+    pub(super) cookies: BTreeMap<String, String>,
+    pub(super) blocks_cookies: bool,
+    pub(super) headers: Vec<(&'static str, &'static str)>,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(super) enum Got {
+    Forwarded(SessionPermit),
+    Answer(Reply),
+}
+
+impl Got {
+    pub(super) fn reply(self) -> Reply {
+        match self {
+            Self::Answer(reply) => reply,
+            Self::Forwarded(_) => panic!("forwarded"),
+        }
+    }
+
+    pub(super) fn permit(self) -> SessionPermit {
+        match self {
+            Self::Forwarded(permit) => permit,
+            Self::Answer(reply) => panic!("answered {} {}", reply.status, text(&reply)),
+        }
+    }
+}
+
+pub(super) fn text(reply: &Reply) -> String {
+    String::from_utf8_lossy(&reply.body).into_owned()
+}
+
+pub(super) fn location(reply: &Reply) -> &str {
+    assert!(reply.status.is_redirection(), "{} {}", reply.status, text(reply));
+    reply.headers.get(LOCATION).unwrap().to_str().unwrap()
+}
+
+impl Browser {
+    pub(super) async fn get(&mut self, site: &Site, target: &str) -> Got {
+        self.send(site, Method::GET, target, b"").await
+    }
+
+    pub(super) async fn send(&mut self, site: &Site, method: Method, target: &str, body: &[u8]) -> Got {
+        let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
+        let mut headers = HeaderMap::new();
+        let navigation = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+        for (name, value) in if self.headers.is_empty() { navigation.to_vec() } else { self.headers.clone() }
+        {
+            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        if !self.cookies.is_empty() {
+            let line: Vec<String> = self.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
+            headers.insert(COOKIE, line.join("; ").parse().unwrap());
+        }
+        let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let facts =
+            RequestFacts { method: &method, path, query, headers: &headers, client, request_id: "r1" };
+        let reply = match site.auth.check(&facts) {
+            Check::Forward(permit) => return Got::Forwarded(permit),
+            Check::Own(endpoint) => site.auth.serve(endpoint, &facts, body).await,
+            Check::Answer(reply) => reply,
+        };
+        if !self.blocks_cookies {
+            reply.headers.get_all(SET_COOKIE).iter().for_each(|line| self.keep(line.to_str().unwrap()));
+        }
+        Got::Answer(reply)
+    }
+
+    fn keep(&mut self, line: &str) {
+        let (pair, attributes) = line.split_once(';').unwrap();
+        let (name, value) = pair.split_once('=').unwrap();
+        if attributes.contains("Max-Age=0;") {
+            self.cookies.remove(name);
+        } else {
+            self.cookies.insert(name.into(), value.into());
+        }
+    }
+
+    /// Presses the button: gives the callback that Atlassian would send the browser to.
+    pub(super) async fn leave(&mut self, site: &Site, start: &str) -> String {
+        let reply = self.get(site, start).await.reply();
+        callback_of(location(&reply))
+    }
+
+    /// The whole way: signed in, and where it ended.
+    pub(super) async fn sign_in(&mut self, site: &Site, start: &str) -> String {
+        let callback = self.leave(site, start).await;
+        let reply = self.get(site, &callback).await.reply();
+        location(&reply).to_owned()
+    }
+
+    pub(super) fn flows(&self) -> usize {
+        self.cookies.keys().filter(|name| name.contains("-flow-")).count()
+    }
+}
+
+/// The callback that answers an authorize URL.
+pub(super) fn callback_of(authorize: &str) -> String {
+    let state = authorize.split_once("state=").unwrap().1.split('&').next().unwrap();
+    format!("{CALLBACK}?code=a-code&state={state}")
+}
+
+/// The value of an identity header under a permit.
+pub(super) fn header(site: &Site, permit: &SessionPermit, name: &str) -> Option<String> {
+    let set = site.auth.identity_headers(permit)?;
+    set.iter().find(|(n, _)| n.as_str() == name).map(|(_, v)| v.to_str().unwrap().to_owned())
+}
+
+/// A store that is down.
+pub(super) struct Down;
+
+macro_rules! down {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $ok:ty;)*) => {
+        #[async_trait]
+        impl Store for Down {
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$ok, StoreError> {
+                $(let _ = $arg;)*
+                Err(StoreError { action: stringify!($name), cause: "down".into() })
+            })*
+            async fn ended_sessions(&self, _: Timestamp) -> Result<Vec<crate::store::Ended>, StoreError> {
+                Ok(Vec::new())
+            }
+            async fn activity(&self, _: Timestamp) -> Result<Vec<crate::store::Seen>, StoreError> {
+                Ok(Vec::new())
+            }
+            async fn use_once(&self, _: [u8; 16], _: Timestamp, _: Duration) -> Result<bool, StoreError> {
+                Ok(true)
+            }
+        }
+    };
+}
+down! {
+    record_sign_in(person: &Person, now: Timestamp) -> crate::store::Novelty;
+    acknowledge(account: &AccountId) -> ();
+    account(account: &AccountId) -> Option<crate::store::Account>;
+    end_session(ended: crate::store::Ended) -> ();
+    save_activity(seen: &[crate::store::Seen]) -> ();
+    sweep(now: Timestamp) -> ();
+    healthy() -> ();
+}

@@ -1,0 +1,81 @@
+//! The session ends on the server, by a POST that only its owner's page can make.
+
+use super::*;
+
+async fn signed_in(site: &Site) -> Browser {
+    let mut browser = Browser::default();
+    browser.sign_in(site, "/_anteroom/start").await;
+    browser
+}
+
+/// The token in the form of the page that asks.
+async fn token(site: &Site, browser: &mut Browser) -> String {
+    let page = text(&browser.get(site, "/_anteroom/sign-out").await.reply());
+    let at = page.find("name=\"csrf\"").unwrap();
+    let value = page[at..].split("value=\"").nth(1).unwrap();
+    value.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn post_with_the_token_ends_it_for_good() {
+    let site = Site::standard().await;
+    let mut browser = signed_in(&site).await;
+    let stolen = browser.clone();
+    let body = format!("csrf={}", token(&site, &mut browser).await);
+    let reply = browser.send(&site, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
+    assert_eq!((reply.status, location(&reply)), (StatusCode::SEE_OTHER, "/_anteroom/signed-out"));
+    assert!(browser.cookies.is_empty(), "{:?}", browser.cookies);
+    assert!(matches!(stolen.clone().get(&site, "/").await, Got::Answer(_)), "the old cookie is dead");
+    let page = browser.get(&site, "/_anteroom/signed-out").await.reply();
+    assert!(text(&page).contains("id.atlassian.com"), "honest about the session at Atlassian");
+}
+
+#[tokio::test]
+async fn nothing_else_ends_it() {
+    let site = Site::standard().await;
+    let mut browser = signed_in(&site).await;
+    let good = token(&site, &mut browser).await;
+    let mut other = signed_in(&site).await;
+    let foreign = token(&site, &mut other).await;
+    browser.get(&site, "/_anteroom/sign-out").await.reply();
+    for body in [
+        String::new(),
+        "csrf=".into(),
+        "csrf=AAAA".into(),
+        format!("csrf={foreign}"),
+        format!("csrf={good}&csrf={good}"),
+    ] {
+        let reply = browser.send(&site, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
+        assert_eq!(reply.status, 403, "{body}");
+    }
+    browser.headers = vec![("origin", "https://evil.example")];
+    let body = format!("csrf={good}");
+    assert_eq!(
+        browser.send(&site, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply().status,
+        403
+    );
+    browser.headers.clear();
+    assert!(matches!(browser.get(&site, "/").await, Got::Forwarded(_)), "still signed in");
+}
+
+#[tokio::test]
+async fn without_a_session_there_is_nothing_to_end() {
+    let site = Site::standard().await;
+    let mut nobody = Browser::default();
+    for method in [Method::GET, Method::POST] {
+        let reply = nobody.send(&site, method, "/_anteroom/sign-out", b"").await.reply();
+        assert_eq!(location(&reply), "/_anteroom/signed-out");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_is_said_and_the_session_is_over_here() {
+    let up = Site::standard().await;
+    let mut browser = signed_in(&up).await;
+    let down = Site::with(Plan { store: Arc::new(Down), ..Default::default() }).await;
+    let held = browser.clone();
+    let body = format!("csrf={}", token(&down, &mut browser).await);
+    let reply = browser.send(&down, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
+    assert_eq!(reply.status, 503);
+    assert!(browser.cookies.is_empty() && matches!(held.clone().get(&down, "/").await, Got::Answer(_)));
+}
