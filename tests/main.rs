@@ -17,7 +17,9 @@
     reason = "a test that meets the unexpected should stop right there"
 )]
 
+mod attacks;
 mod emulator;
 mod layering;
+mod proxy;
 mod store;
 mod support;

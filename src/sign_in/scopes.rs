@@ -28,13 +28,19 @@ pub enum ScopeError {
     #[error("the scope `profile:me` does not open Atlassian's user identity API: write `read:me` instead")]
     ProfileMe,
     /// Several in one.
-    #[error("`{0}` is more than one scope: write a list with one scope in each entry, like [\"read:me\", \"read:jira-user\"]")]
+    #[error(
+        "`{0}` is more than one scope: write a list with one scope in each entry, like [\"read:me\", \"read:jira-user\"]"
+    )]
     Several(Box<str>),
     /// Not a scope by RFC 6749 §3.3.
-    #[error("a scope is written in visible ASCII without quotes or backslashes, like `read:me`; entry {0} is not")]
+    #[error(
+        "a scope is written in visible ASCII without quotes or backslashes, like `read:me`; entry {0} is not"
+    )]
     NotAScope(usize),
     /// Too many.
-    #[error("{0} scopes are too many: Atlassian recommends fewer than {MAX}; remove those that no rule needs")]
+    #[error(
+        "{0} scopes are too many: Atlassian recommends fewer than {MAX}; remove those that no rule needs"
+    )]
     TooMany(usize),
 }
 
