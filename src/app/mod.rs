@@ -93,7 +93,9 @@ pub enum StartError {
     #[error(transparent)]
     Proxy(#[from] proxy::SetupError),
     /// An address that is taken or not ours.
-    #[error("cannot listen on {address}: {source}. Is another process using it? Set `{key}` to a free address")]
+    #[error(
+        "cannot listen on {address}: {source}. Is another process using it? Set `{key}` to a free address"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -253,7 +255,9 @@ async fn tidy(auth: Arc<Auth>, clock: Arc<dyn Clock>, mut stopping: watch::Recei
         let now = clock.now();
         match auth.tidy(since).await {
             Ok(()) => since = now,
-            Err(error) => tracing::error!(%error, "the activity of sessions could not be saved; trying again"),
+            Err(error) => {
+                tracing::error!(%error, "the activity of sessions could not be saved; trying again")
+            }
         }
     }
 }

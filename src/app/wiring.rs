@@ -78,7 +78,9 @@ pub(super) fn atlassian(config: &Config, metrics: &Arc<Metrics>) -> Result<atlas
         scopes: Scopes::parse(&atlassian.scopes)?,
         prompt: atlassian.prompt.map(|prompt| prompt.as_str().to_owned()),
         timeout: atlassian.timeout,
-        observe: Box::new(move |place, outcome, took| metrics.atlassian(place.as_str(), outcome.as_str(), took)),
+        observe: Box::new(move |place, outcome, took| {
+            metrics.atlassian(place.as_str(), outcome.as_str(), took)
+        }),
     })
 }
 

@@ -27,8 +27,8 @@ pub use finding::{ConfigErrors, Finding, Origin, Snippet, Warning};
 pub use reference::reference;
 pub use shape::json_schema;
 pub use valid::{
-    Atlassian, Branding, Headers, Landing, Level, Limits, LogFormat, NewUser, NewUserUntil, Ops, Pages, Prompt,
-    Proxy, PublicUrl, Scheme, Session, StoreUrl, Timeouts, Upstream,
+    Atlassian, Branding, Headers, Landing, Level, Limits, LogFormat, NewUser, NewUserUntil, Ops, Pages,
+    Prompt, Proxy, PublicUrl, Scheme, Session, StoreUrl, Timeouts, Upstream,
 };
 
 use crate::gate::Routes;

@@ -72,7 +72,8 @@ impl Shape {
 
     fn read(schema: &Value, secret: bool) -> Self {
         let secret = secret || schema.get("writeOnly").is_some_and(|w| w == true);
-        let inner = |key: &str| Box::new(schema.get(key).map_or(Self::Text { secret }, |s| Self::read(s, secret)));
+        let inner =
+            |key: &str| Box::new(schema.get(key).map_or(Self::Text { secret }, |s| Self::read(s, secret)));
         if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
             return Self::Table(properties.iter().map(|(k, s)| (k.clone(), Self::read(s, false))).collect());
         }
@@ -123,8 +124,11 @@ fn plain_object(object: Map<String, Value>) -> Value {
                 plain.insert(key, kept.unwrap_or_default());
             }
             ("anyOf", Value::Array(options)) => {
-                let mut kept: Vec<Value> =
-                    options.into_iter().filter(|o| *o != json!({ "type": "null" })).map(without_null).collect();
+                let mut kept: Vec<Value> = options
+                    .into_iter()
+                    .filter(|o| *o != json!({ "type": "null" }))
+                    .map(without_null)
+                    .collect();
                 match (kept.len(), kept.pop()) {
                     // What is left of `T | null` is `T`, under the description given where it is used.
                     (1, Some(Value::Object(only))) => only.into_iter().for_each(|(k, v)| {

@@ -186,7 +186,9 @@ impl Phases {
             decision: request.decision.map_or("", Decision::as_str),
             account_id: live.map(|live| live.session().person.account_id.as_str()),
             user_agent: header.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
-            upstream_ms: request.answered.map(|(_, took)| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+            upstream_ms: request
+                .answered
+                .map(|(_, took)| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
         });
     }
 

@@ -19,8 +19,12 @@ pub(super) fn check(raw: &[RawRoute], check: &mut Check<'_>) -> Option<Routes> {
 
 fn route(raw: &RawRoute, key: &KeyPath, check: &mut Check<'_>) -> Option<Route> {
     let path = pattern(raw, key, check);
-    let methods: Vec<Option<Method>> =
-        raw.methods.iter().enumerate().map(|(at, text)| method(text, &key.key("methods").at(at), check)).collect();
+    let methods: Vec<Option<Method>> = raw
+        .methods
+        .iter()
+        .enumerate()
+        .map(|(at, text)| method(text, &key.key("methods").at(at), check))
+        .collect();
     let methods: Option<Vec<Method>> = methods.into_iter().collect();
     let access = match raw.access {
         Some(RawRouteAccess::Public) => Some(Access::Public),
@@ -81,7 +85,12 @@ fn method(text: &str, key: &KeyPath, check: &mut Check<'_>) -> Option<Method> {
             "config.route-method",
             "not a method in capitals",
             "Methods are compared letter by letter: the route would never match",
-            format!("write for example \"{}\"", Some(text.to_ascii_uppercase()).filter(|t| t.is_ascii() && !t.is_empty()).unwrap_or("GET".into())),
+            format!(
+                "write for example \"{}\"",
+                Some(text.to_ascii_uppercase())
+                    .filter(|t| t.is_ascii() && !t.is_empty())
+                    .unwrap_or("GET".into())
+            ),
         );
         check.wrong(key, mistake.showing_the_value())
     })
@@ -89,8 +98,13 @@ fn method(text: &str, key: &KeyPath, check: &mut Check<'_>) -> Option<Method> {
 
 fn broken(reason: &str) -> Mistake {
     let meaning = "The route would never match, and what it was meant to guard or open stays as it is";
-    Mistake::new("config.route-pattern", reason, meaning, "write a path as browsers send it, from the first slash on")
-        .showing_the_value()
+    Mistake::new(
+        "config.route-pattern",
+        reason,
+        meaning,
+        "write a path as browsers send it, from the first slash on",
+    )
+    .showing_the_value()
 }
 
 fn warnings(route: &Route, key: &KeyPath, check: &mut Check<'_>) {
