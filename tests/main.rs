@@ -18,6 +18,7 @@
 )]
 
 mod apps;
+mod atlassian_adapter;
 mod attacks;
 mod browser;
 mod emulator;
