@@ -130,6 +130,10 @@ impl<'a> Check<'a> {
 
     /// The warnings, or all mistakes.
     pub(super) fn finish(self) -> Result<Vec<Warning>, ConfigErrors> {
-        if self.found.is_empty() { Ok(self.warnings) } else { Err(ConfigErrors::new(self.found, self.warnings)) }
+        if self.found.is_empty() {
+            Ok(self.warnings)
+        } else {
+            Err(ConfigErrors::new(self.found, self.warnings))
+        }
     }
 }

@@ -31,7 +31,13 @@ impl<'a> Converter<'a> {
     }
 
     /// A table. `path` names its place among the settings, `shown` its place in the file when a profile is in front.
-    pub(super) fn table(&mut self, table: &dyn TableLike, shape: &Shape, path: &KeyPath, shown: &KeyPath) -> Dict {
+    pub(super) fn table(
+        &mut self,
+        table: &dyn TableLike,
+        shape: &Shape,
+        path: &KeyPath,
+        shown: &KeyPath,
+    ) -> Dict {
         let mut dict = Dict::new();
         for (name, _) in table.iter() {
             let Some((key, item)) = table.get_key_value(name) else { continue };
@@ -53,14 +59,22 @@ impl<'a> Converter<'a> {
         dict
     }
 
-    fn item(&mut self, item: &Item, shape: &Shape, path: &KeyPath, shown: &KeyPath, spans: &Spans) -> Option<Value> {
+    fn item(
+        &mut self,
+        item: &Item,
+        shape: &Shape,
+        path: &KeyPath,
+        shown: &KeyPath,
+        spans: &Spans,
+    ) -> Option<Value> {
         match (shape, item) {
             (Shape::Table(_), item) if item.is_table_like() => {
                 item.as_table_like().map(|table| self.table(table, shape, path, shown).into())
             }
             (Shape::List(inner), Item::ArrayOfTables(tables)) if matches!(**inner, Shape::Table(_)) => {
                 let elements = tables.iter().enumerate();
-                let dicts = elements.map(|(i, table)| self.table(table, inner, &path.at(i), &shown.at(i)).into());
+                let dicts =
+                    elements.map(|(i, table)| self.table(table, inner, &path.at(i), &shown.at(i)).into());
                 Some(dicts.collect::<Vec<Value>>().into())
             }
             (shape, Item::Value(value)) => self.value(value, shape, path, shown, spans),
@@ -77,7 +91,7 @@ impl<'a> Converter<'a> {
         spans: &Spans,
     ) -> Option<Value> {
         match (shape, value) {
-            (Shape::Text { .. }, TomlValue::String(text)) => Some(text.value().as_str().into()),
+            (Shape::Text, TomlValue::String(text)) => Some(text.value().as_str().into()),
             (Shape::Flag, TomlValue::Boolean(flag)) => Some((*flag.value()).into()),
             (Shape::Count, TomlValue::Integer(count)) if *count.value() >= 0 => Some((*count.value()).into()),
             (Shape::Choice(words), TomlValue::String(text)) if words.contains(text.value()) => {
@@ -100,7 +114,9 @@ impl<'a> Converter<'a> {
                 }
                 Some(kept.into())
             }
-            (Shape::Table(_), TomlValue::InlineTable(table)) => Some(self.table(table, shape, path, shown).into()),
+            (Shape::Table(_), TomlValue::InlineTable(table)) => {
+                Some(self.table(table, shape, path, shown).into())
+            }
             (shape, other) => self.wrong_type(shape, other.type_name(), path, shown, spans),
         }
     }
@@ -110,10 +126,12 @@ impl<'a> Converter<'a> {
         let spans = Spans::default();
         let toml = |text: &str| TomlValue::from_str(text);
         match shape {
-            Shape::Text { .. } => Some(text.into()),
+            Shape::Text => Some(text.into()),
             Shape::OneOrMany(inner) => self.text(text, inner, path),
             Shape::Choice(_) => self.value(&text.into(), shape, path, path, &spans),
-            Shape::List(inner) if !text.trim_start().starts_with('[') && !matches!(**inner, Shape::Table(_)) => {
+            Shape::List(inner)
+                if !text.trim_start().starts_with('[') && !matches!(**inner, Shape::Table(_)) =>
+            {
                 let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
                 self.value(&words.collect::<toml_edit::Array>().into(), shape, path, path, &spans)
             }
@@ -138,7 +156,7 @@ impl<'a> Converter<'a> {
             format!("`{shown}` is {}, but {} is expected", article(got), shape.expected()),
             "The value is left unread",
             match shape {
-                Shape::Text { .. } | Shape::Choice(_) => format!("write {} = \"…\"", last(shown)),
+                Shape::Text | Shape::Choice(_) => format!("write {} = \"…\"", last(shown)),
                 Shape::List(_) => format!("write {} = [\"…\", \"…\"]", last(shown)),
                 other => format!("write {}", other.expected()),
             },
@@ -156,7 +174,7 @@ impl<'a> Converter<'a> {
 /// What stands in a list for an element that was left out, of the same type. Nothing more is reported about it.
 fn gap(shape: &Shape) -> Value {
     match shape {
-        Shape::Text { .. } | Shape::OneOrMany(_) => "".into(),
+        Shape::Text | Shape::OneOrMany(_) => "".into(),
         Shape::Choice(words) => words.first().map_or("", String::as_str).into(),
         Shape::Flag => false.into(),
         Shape::Count => 0_u8.into(),
@@ -209,7 +227,8 @@ pub(super) fn not_built(what: &str) -> Mistake {
 /// The candidate that is nearest to what was written, if one is near enough to be meant.
 pub(super) fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let text = text.to_ascii_lowercase().replace('-', "_");
-    let score = |candidate: &str| strsim::jaro_winkler(&text, &candidate.to_ascii_lowercase().replace('-', "_"));
+    let score =
+        |candidate: &str| strsim::jaro_winkler(&text, &candidate.to_ascii_lowercase().replace('-', "_"));
     let best = candidates.map(|c| (score(c), c)).max_by(|(a, _), (b, _)| a.total_cmp(b));
     best.filter(|(score, _)| *score >= 0.8).map(|(_, candidate)| candidate)
 }

@@ -41,7 +41,8 @@ impl Spans {
 impl ConfigFile {
     /// The file that was asked for, else the one in the working folder, else the system's, else none.
     pub(super) fn find(options: &LoadOptions) -> Result<Option<Self>, Finding> {
-        let asked = options.config.clone().or_else(|| options.environment.get("ANTEROOM_CONFIG").map(PathBuf::from));
+        let asked =
+            options.config.clone().or_else(|| options.environment.get("ANTEROOM_CONFIG").map(PathBuf::from));
         if let Some(path) = asked {
             return Self::read(&options.folder, &path).map(Some);
         }
@@ -65,7 +66,10 @@ impl ConfigFile {
             return Err(whole(format!("{shown} is larger than 1 MB"), "name the right file with --config"));
         }
         let text = std::fs::read_to_string(&full).map_err(|error| {
-            whole(format!("cannot read {shown}: {error}"), "check the path given with --config and who may read it")
+            whole(
+                format!("cannot read {shown}: {error}"),
+                "check the path given with --config and who may read it",
+            )
         })?;
         Self::parse(shown, text)
     }
@@ -179,7 +183,8 @@ fn place(text: &str, offset: usize) -> (usize, usize) {
 }
 
 fn snippet(text: &str, spans: &Spans, shown: bool) -> Option<Snippet> {
-    let first_line = |range: &Range<usize>| text.get(range.clone()).and_then(|t| t.lines().next()).unwrap_or("");
+    let first_line =
+        |range: &Range<usize>| text.get(range.clone()).and_then(|t| t.lines().next()).unwrap_or("");
     let value = spans.value.as_ref().filter(|_| shown || spans.header).map(first_line);
     let value = value.map(|v| v.chars().take(80).collect::<String>());
     if spans.header {

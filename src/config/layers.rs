@@ -15,7 +15,7 @@ use super::finding::{Finding, Mistake, Origin};
 use super::key::{KeyPath, Step};
 use super::raw::RawConfig;
 use super::shape::Shape;
-use super::{Flag, LoadOptions, profile, variables};
+use super::{Flag, LoadOptions, ReadFrom, profile, variables};
 
 /// Settings that can be given inline or as a file: the table and the two keys.
 const SECRETS: [(&str, &str, &str); 2] =
@@ -88,8 +88,10 @@ impl Layers {
 
     fn from_file(&mut self, file: Option<&ConfigFile>, shape: &Shape) -> Vec<Layer> {
         let none = |_: &Spans, _: bool| Origin::Unset;
-        let of_file = |spans: &Spans, shown: bool| file.map_or_else(|| none(spans, shown), |f| f.origin(spans, shown));
-        let (base, profiles) = file.map(|f| profile::split(f.root(), shape, self.profile.as_deref())).unwrap_or_default();
+        let of_file =
+            |spans: &Spans, shown: bool| file.map_or_else(|| none(spans, shown), |f| f.origin(spans, shown));
+        let (base, profiles) =
+            file.map(|f| profile::split(f.root(), shape, self.profile.as_deref())).unwrap_or_default();
         let mut converter = Converter::new(&of_file);
         let root = KeyPath::default();
         let mut layers = vec![Layer { name: FILE, dict: converter.table(&base, shape, &root, &root) }];
@@ -104,7 +106,9 @@ impl Layers {
             }
         }
         self.found.extend(converter.found);
-        if let Some(asked) = self.profile.clone().filter(|asked| !profiles.iter().any(|(name, _)| name == asked)) {
+        if let Some(asked) =
+            self.profile.clone().filter(|asked| !profiles.iter().any(|(name, _)| name == asked))
+        {
             let names: Vec<&str> = profiles.iter().map(|(name, _)| name.as_str()).collect();
             let origin = file.map_or(Origin::Unset, ConfigFile::whole);
             self.found.push(profile::missing(&asked, &names).at(&root, origin));
@@ -162,7 +166,9 @@ impl Layers {
             };
             match (origin, key.parent()) {
                 (Some(origin), _) => return origin,
-                (None, Some(parent)) if parent.steps().iter().any(|s| matches!(s, Step::Index(_))) => key = parent,
+                (None, Some(parent)) if parent.steps().iter().any(|s| matches!(s, Step::Index(_))) => {
+                    key = parent
+                }
                 (None, Some(parent)) if matches!(key.steps().last(), Some(Step::Index(_))) => key = parent,
                 _ => return self.file.as_ref().map_or(Origin::Unset, ConfigFile::whole),
             }
@@ -174,9 +180,10 @@ impl Layers {
         Some(file.origin(&file.spans(profile, key)?, shown))
     }
 
-    /// The chosen profile.
-    pub(super) fn profile(&self) -> Option<&str> {
-        self.profile.as_deref()
+    /// The file and the profile that were read.
+    pub(super) fn read_from(&self) -> ReadFrom {
+        let file = self.file.as_ref().map(|file| file.whole().to_string());
+        ReadFrom { file, profile: self.profile.clone() }
     }
 }
 

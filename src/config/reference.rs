@@ -32,8 +32,14 @@ lies over it when `--profile production` or `ANTEROOM_PROFILE=production` choose
 pub fn reference() -> String {
     let schema = json_schema();
     let mut text = format!("<!-- Generated from the source: UPDATE=1 cargo test config -->\n{HEAD}");
-    let plain: Vec<(&String, &Value)> = properties(&schema).filter(|(_, s)| s.get("properties").is_none()).collect();
-    section(&mut text, "Top level", "", &plain.into_iter().filter(|(_, s)| items(s).is_none()).collect::<Vec<_>>());
+    let plain: Vec<(&String, &Value)> =
+        properties(&schema).filter(|(_, s)| s.get("properties").is_none()).collect();
+    section(
+        &mut text,
+        "Top level",
+        "",
+        &plain.into_iter().filter(|(_, s)| items(s).is_none()).collect::<Vec<_>>(),
+    );
     tables(&mut text, &schema, "");
     text
 }

@@ -45,7 +45,9 @@ pub(super) fn read(environment: &Environment, shape: &Shape, found: &mut Vec<Fin
     let aliases = Variables { layer: "aliases", set: ALIASES.into_iter().filter_map(alias).collect() };
     let mut own = Variables { layer: "environment", set: Vec::new() };
     for (name, value) in environment.iter() {
-        let Some(rest) = name.strip_prefix(PREFIX).filter(|_| !NOT_SETTINGS.contains(&name)) else { continue };
+        let Some(rest) = name.strip_prefix(PREFIX).filter(|_| !NOT_SETTINGS.contains(&name)) else {
+            continue;
+        };
         let key = KeyPath::of(&rest.to_ascii_lowercase().replace("__", "."));
         match shape_at(shape, &key) {
             Some(shape) if !matches!(shape, Shape::Table(_)) => {

@@ -14,9 +14,7 @@ use crate::secret::SecretString;
 pub(crate) use atlassian::{RawAtlassian, RawPrompt};
 pub(crate) use proxy::{RawLimits, RawProxy, RawTimeouts};
 pub(crate) use rules::{RawAccess, RawHeaders, RawPreset, RawRoute, RawRouteAccess, RawUser};
-pub(crate) use site::{
-    RawLevel, RawLogFormat, RawNewUser, RawOps, RawPages, RawSession, RawStore, RawUntil,
-};
+pub(crate) use site::{RawLevel, RawLogFormat, RawNewUser, RawOps, RawPages, RawSession, RawStore, RawUntil};
 
 /// Anteroom reads TOML. A table that is not listed here is a profile: the same settings again, laid over the others
 /// when `--profile` or `ANTEROOM_PROFILE` names it, for example `[production.atlassian]`.

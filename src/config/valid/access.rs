@@ -30,8 +30,9 @@ const FREE_MAIL: [&str; 14] = [
 pub(super) fn check(raw: &RawAccess, check: &mut Check<'_>) -> Option<AccessPolicy> {
     let domains = each("access.email_domains", &raw.email_domains, check, domain);
     let emails = each("access.emails", &raw.emails, check, |text, _, _| Email::parse(text).map_err(not_one));
-    let accounts =
-        each("access.account_ids", &raw.account_ids, check, |text, _, _| AccountId::parse(text).map_err(not_one));
+    let accounts = each("access.account_ids", &raw.account_ids, check, |text, _, _| {
+        AccountId::parse(text).map_err(not_one)
+    });
     let types = each("access.allow_account_types", &raw.allow_account_types, check, word);
     let statuses = each("access.allow_account_statuses", &raw.allow_account_statuses, check, word);
     let policy = AccessPolicy {
@@ -93,7 +94,8 @@ fn each<T>(
 
 fn not_one(reason: impl Display) -> Mistake {
     let meaning = "The rule could never match";
-    Mistake::new("config.access-rule", reason.to_string(), meaning, "correct or remove it").showing_the_value()
+    Mistake::new("config.access-rule", reason.to_string(), meaning, "correct or remove it")
+        .showing_the_value()
 }
 
 fn domain(text: &str, key: &KeyPath, check: &mut Check<'_>) -> Result<EmailDomain, Mistake> {
@@ -136,5 +138,7 @@ fn domain(text: &str, key: &KeyPath, check: &mut Check<'_>) -> Result<EmailDomai
 
 fn word(text: &str, _: &KeyPath, _: &mut Check<'_>) -> Result<String, Mistake> {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    plain.then(|| text.to_owned()).ok_or_else(|| not_one("not a word in lower case, as Atlassian writes them"))
+    plain
+        .then(|| text.to_owned())
+        .ok_or_else(|| not_one("not a word in lower case, as Atlassian writes them"))
 }

@@ -147,7 +147,8 @@ fn custom(
 fn header_name(text: &str, carried: &mut BTreeSet<String>) -> Result<HeaderName, String> {
     let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| "it is not a header name".to_owned())?;
     let dashed = dashed(name.as_str());
-    if TAKEN.contains(&dashed.as_str()) || dashed.starts_with("sec-") || dashed.starts_with("access-control-") {
+    if TAKEN.contains(&dashed.as_str()) || dashed.starts_with("sec-") || dashed.starts_with("access-control-")
+    {
         return Err("it has a meaning of its own".into());
     }
     if dashed.starts_with("x-anteroom-") {

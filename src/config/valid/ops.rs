@@ -99,7 +99,8 @@ pub(super) fn check(raw: &RawOps, check: &mut Check<'_>) -> Option<Ops> {
 /// Metrics and health do not belong on the listener that the public reaches.
 pub(super) fn apart(raw: &RawOps, proxy: Option<&Proxy>, ops: Option<&Ops>, check: &mut Check<'_>) {
     let (Some(proxy), Some(Some(ops))) = (proxy, ops.map(|ops| ops.listen)) else { return };
-    let same_host = proxy.listen.ip() == ops.ip() || proxy.listen.ip().is_unspecified() || ops.ip().is_unspecified();
+    let same_host =
+        proxy.listen.ip() == ops.ip() || proxy.listen.ip().is_unspecified() || ops.ip().is_unspecified();
     if same_host && proxy.listen.port() == ops.port() && ops.port() != 0 {
         let mistake = Mistake::new(
             "config.listeners",

@@ -91,7 +91,9 @@ fn landing(key: &str, text: &str, public_url: Option<&PublicUrl>, check: &mut Ch
     }
     let url = Url::parse(text).ok().filter(|url| url.scheme() == "https" && url.username().is_empty());
     let remedy = match &url {
-        Some(url) if public_url.is_none_or(|own| !own.same_origin(url)) => return Some(Landing::Url(url.clone())),
+        Some(url) if public_url.is_none_or(|own| !own.same_origin(url)) => {
+            return Some(Landing::Url(url.clone()));
+        }
         Some(url) => format!("write the path alone: \"{}\"", url.path()),
         None => "write a path such as \"/welcome\", or an https URL of another site".into(),
     };

@@ -165,7 +165,8 @@ fn not_itself(listen: SocketAddr, upstream: &Upstream, check: &mut Check<'_>) {
         "localhost" => Some(IpAddr::from([127, 0, 0, 1])),
         host => host.parse().ok(),
     };
-    let same_host = address.is_some_and(|a| a == listen.ip() || (listen.ip().is_unspecified() && a.is_loopback()));
+    let same_host =
+        address.is_some_and(|a| a == listen.ip() || (listen.ip().is_unspecified() && a.is_loopback()));
     if same_host && listen.port() == upstream.port {
         let mistake = Mistake::new(
             "config.upstream-loop",
@@ -230,7 +231,9 @@ mod tests {
             assert_eq!(parse_upstream(text, None).unwrap().to_string(), want);
         }
         assert_eq!(parse_upstream("https://10.0.0.1", Some("app.internal")).unwrap().sni, "app.internal");
-        for bad in ["", "app:8080", "ftp://app", "http://u:p@app", "http://app/x", "http://app?x", "http://app:0"] {
+        for bad in
+            ["", "app:8080", "ftp://app", "http://u:p@app", "http://app/x", "http://app?x", "http://app:0"]
+        {
             assert!(parse_upstream(bad, None).is_err(), "{bad}");
         }
     }

@@ -114,7 +114,8 @@ mod tests {
             let url = PublicUrl::parse(text).unwrap();
             assert_eq!((url.origin(), url.secure()), (origin, secure), "{text}");
         }
-        let callback = PublicUrl::parse("http://localhost:4180").unwrap().callback_url("/api/auth/callback/atlassian");
+        let callback =
+            PublicUrl::parse("http://localhost:4180").unwrap().callback_url("/api/auth/callback/atlassian");
         assert_eq!(callback.as_str(), "http://localhost:4180/api/auth/callback/atlassian");
     }
 

@@ -8,19 +8,27 @@ use crate::config::key::KeyPath;
 use crate::config::raw::{RawRoute, RawRouteAccess};
 use crate::gate::{Access, Methods, PathPattern, Route, Routes};
 
-pub(super) fn check(raw: &[RawRoute], check: &mut Check<'_>) -> Option<Routes> {
+/// The rules compiled, and as they are.
+pub(super) fn check(raw: &[RawRoute], check: &mut Check<'_>) -> Option<(Routes, Vec<Route>)> {
     let key = KeyPath::of("routes");
     let routes: Vec<Option<Route>> =
         raw.iter().enumerate().map(|(index, raw)| route(raw, &key.at(index), check)).collect();
     let routes: Vec<Route> = routes.into_iter().collect::<Option<_>>()?;
     // Each one compiled by itself; only their number can still be too much.
-    Routes::new(&routes).map_or_else(|error| check.wrong(&key, broken(&error.to_string())), Some)
+    match Routes::new(&routes) {
+        Ok(compiled) => Some((compiled, routes)),
+        Err(error) => check.wrong(&key, broken(&error.to_string())),
+    }
 }
 
 fn route(raw: &RawRoute, key: &KeyPath, check: &mut Check<'_>) -> Option<Route> {
     let path = pattern(raw, key, check);
-    let methods: Vec<Option<Method>> =
-        raw.methods.iter().enumerate().map(|(at, text)| method(text, &key.key("methods").at(at), check)).collect();
+    let methods: Vec<Option<Method>> = raw
+        .methods
+        .iter()
+        .enumerate()
+        .map(|(at, text)| method(text, &key.key("methods").at(at), check))
+        .collect();
     let methods: Option<Vec<Method>> = methods.into_iter().collect();
     let access = match raw.access {
         Some(RawRouteAccess::Public) => Some(Access::Public),
@@ -81,7 +89,12 @@ fn method(text: &str, key: &KeyPath, check: &mut Check<'_>) -> Option<Method> {
             "config.route-method",
             "not a method in capitals",
             "Methods are compared letter by letter: the route would never match",
-            format!("write for example \"{}\"", Some(text.to_ascii_uppercase()).filter(|t| t.is_ascii() && !t.is_empty()).unwrap_or("GET".into())),
+            format!(
+                "write for example \"{}\"",
+                Some(text.to_ascii_uppercase())
+                    .filter(|t| t.is_ascii() && !t.is_empty())
+                    .unwrap_or("GET".into())
+            ),
         );
         check.wrong(key, mistake.showing_the_value())
     })
@@ -89,8 +102,13 @@ fn method(text: &str, key: &KeyPath, check: &mut Check<'_>) -> Option<Method> {
 
 fn broken(reason: &str) -> Mistake {
     let meaning = "The route would never match, and what it was meant to guard or open stays as it is";
-    Mistake::new("config.route-pattern", reason, meaning, "write a path as browsers send it, from the first slash on")
-        .showing_the_value()
+    Mistake::new(
+        "config.route-pattern",
+        reason,
+        meaning,
+        "write a path as browsers send it, from the first slash on",
+    )
+    .showing_the_value()
 }
 
 fn warnings(route: &Route, key: &KeyPath, check: &mut Check<'_>) {

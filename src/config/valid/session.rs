@@ -76,14 +76,19 @@ fn key_ring(raw: &RawSession, check: &mut Check<'_>) -> Option<KeyRing> {
         }
     }
     for (index, (key, secret)) in ring.iter().enumerate() {
-        all_good &= secrets::one_line(key, secret.clone(), check).is_some_and(|secret| strong(key, &secret, check));
+        all_good &=
+            secrets::one_line(key, secret.clone(), check).is_some_and(|secret| strong(key, &secret, check));
         let same = |(_, other): &(KeyPath, SecretString)| {
             equal(other.expose_secret().as_bytes(), secret.expose_secret().as_bytes())
         };
         if ring.iter().take(index).any(same) {
             let meaning = "Rotation has not happened: the old secret still seals";
-            let mistake =
-                Mistake::new("config.session-secret-twice", "a session secret is listed twice", meaning, "remove one");
+            let mistake = Mistake::new(
+                "config.session-secret-twice",
+                "a session secret is listed twice",
+                meaning,
+                "remove one",
+            );
             check.warn(key, mistake);
         }
     }
