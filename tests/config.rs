@@ -3,6 +3,7 @@
 mod commands;
 mod documents;
 mod layers;
+mod messages;
 mod mistakes;
 
 use std::path::Path;

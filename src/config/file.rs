@@ -108,7 +108,7 @@ impl ConfigFile {
     pub(super) fn origin(&self, spans: &Spans, shown: bool) -> Origin {
         let text = self.document.raw();
         let at = match (&spans.key, &spans.value) {
-            (_, Some(value)) if shown => value.start,
+            (_, Some(value)) if shown || spans.header => value.start,
             (Some(key), _) => key.start,
             (None, Some(value)) => value.start,
             (None, None) => return self.whole(),
