@@ -1,5 +1,7 @@
 //! Configuration: what is read, which layer wins, what is refused and how it is said.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 mod commands;
 mod documents;
 mod layers;

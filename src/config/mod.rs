@@ -108,12 +108,12 @@ pub struct Flag {
 impl Config {
     /// Reads all layers and checks everything. Reads files; makes no call to anywhere.
     pub fn load(options: &LoadOptions) -> Result<(Self, Vec<Warning>), ConfigErrors> {
-        let alone = |finding| ConfigErrors::new(vec![finding], Vec::new());
+        let alone = |finding: Box<Finding>| ConfigErrors::new(vec![*finding], Vec::new());
         let layers = Layers::read(options).map_err(alone)?;
-        let raw = layers.extract().map_err(|finding| alone(*finding))?;
+        let raw = layers.extract().map_err(alone)?;
         let mut check = Check::new(&layers, &options.folder);
         let config = valid::config(&raw, layers.read_from(), &mut check);
         let warnings = check.finish()?;
-        config.map(|config| (config, warnings)).ok_or_else(|| alone(Finding::unexplained()))
+        config.map(|config| (config, warnings)).ok_or_else(|| alone(Box::new(Finding::unexplained())))
     }
 }

@@ -37,17 +37,22 @@ fn each_mistake_has_its_code_and_its_place() {
         (
             "public_url",
             "public_url = \"http://app.example.com\"",
-            "config.public-url public_url @anteroom.toml:1:1",
+            "config.public-url public_url @anteroom.toml:1:14",
         ),
         (
             "public_url",
             "public_url = \"https://app.example.com/x\"",
-            "config.public-url public_url @anteroom.toml:1:1",
+            "config.public-url public_url @anteroom.toml:1:14",
         ),
         (
             "public_url",
             "public_url = \"https://u:hunter2-password@app\"",
             "config.public-url public_url @anteroom.toml:1:1",
+        ),
+        (
+            "public_url",
+            "public_url = \"ATOA-hunter2-client-secret\"",
+            "config.public-url public_url @anteroom.toml:1:14",
         ),
         ("public_url", "", "config.missing public_url @anteroom.toml"),
         // [atlassian]
@@ -113,12 +118,12 @@ fn each_mistake_has_its_code_and_its_place() {
         (
             "client_id",
             "client_id = \"x\"\nauth_url = \"http://auth.example\"",
-            "config.atlassian-url atlassian.auth_url @anteroom.toml:4:1",
+            "config.atlassian-url atlassian.auth_url @anteroom.toml:4:12",
         ),
         (
             "client_id",
             "client_id = \"x\"\nauth_url = \"https://auth.example/x\"",
-            "config.atlassian-url atlassian.auth_url @anteroom.toml:4:1",
+            "config.atlassian-url atlassian.auth_url @anteroom.toml:4:12",
         ),
         (
             "client_id",
@@ -147,7 +152,7 @@ fn each_mistake_has_its_code_and_its_place() {
             "upstream = \"http://u:hunter2-password@app\"",
             "config.upstream proxy.upstream @anteroom.toml:6:1",
         ),
-        ("upstream", "upstream = \"http://app/base\"", "config.upstream proxy.upstream @anteroom.toml:6:1"),
+        ("upstream", "upstream = \"http://app/base\"", "config.upstream proxy.upstream @anteroom.toml:6:12"),
         (
             "upstream",
             "upstream = \"http://localhost:4180\"",
@@ -292,16 +297,16 @@ fn each_mistake_has_its_code_and_its_place() {
         ("", "max_lifetime = \"91d\"", "config.duration session.max_lifetime @anteroom.toml:11:16"),
         ("", "idle_timeout = \"1s\"", "config.session-lifetime session.idle_timeout @anteroom.toml:11:16"),
         // [pages], [store]
-        ("", "[pages]\nsuccess = \"//evil.example\"", "config.landing pages.success @anteroom.toml:12:1"),
+        ("", "[pages]\nsuccess = \"//evil.example\"", "config.landing pages.success @anteroom.toml:12:11"),
         (
             "",
             "[pages]\nsuccess = \"http://other.example\"",
-            "config.landing pages.success @anteroom.toml:12:1",
+            "config.landing pages.success @anteroom.toml:12:11",
         ),
         (
             "",
             "[pages]\nsuccess = \"https://app.example.com/x\"",
-            "config.landing pages.success @anteroom.toml:12:1",
+            "config.landing pages.success @anteroom.toml:12:11",
         ),
         ("", "[pages]\nerror = \"/failed?why=x\"", "config.error-page-loop pages.error @anteroom.toml:12:9"),
         (
