@@ -91,7 +91,7 @@ impl<'a> Converter<'a> {
         spans: &Spans,
     ) -> Option<Value> {
         match (shape, value) {
-            (Shape::Text { .. }, TomlValue::String(text)) => Some(text.value().as_str().into()),
+            (Shape::Text, TomlValue::String(text)) => Some(text.value().as_str().into()),
             (Shape::Flag, TomlValue::Boolean(flag)) => Some((*flag.value()).into()),
             (Shape::Count, TomlValue::Integer(count)) if *count.value() >= 0 => Some((*count.value()).into()),
             (Shape::Choice(words), TomlValue::String(text)) if words.contains(text.value()) => {
@@ -126,7 +126,7 @@ impl<'a> Converter<'a> {
         let spans = Spans::default();
         let toml = |text: &str| TomlValue::from_str(text);
         match shape {
-            Shape::Text { .. } => Some(text.into()),
+            Shape::Text => Some(text.into()),
             Shape::OneOrMany(inner) => self.text(text, inner, path),
             Shape::Choice(_) => self.value(&text.into(), shape, path, path, &spans),
             Shape::List(inner)
@@ -156,7 +156,7 @@ impl<'a> Converter<'a> {
             format!("`{shown}` is {}, but {} is expected", article(got), shape.expected()),
             "The value is left unread",
             match shape {
-                Shape::Text { .. } | Shape::Choice(_) => format!("write {} = \"…\"", last(shown)),
+                Shape::Text | Shape::Choice(_) => format!("write {} = \"…\"", last(shown)),
                 Shape::List(_) => format!("write {} = [\"…\", \"…\"]", last(shown)),
                 other => format!("write {}", other.expected()),
             },
@@ -174,7 +174,7 @@ impl<'a> Converter<'a> {
 /// What stands in a list for an element that was left out, of the same type. Nothing more is reported about it.
 fn gap(shape: &Shape) -> Value {
     match shape {
-        Shape::Text { .. } | Shape::OneOrMany(_) => "".into(),
+        Shape::Text | Shape::OneOrMany(_) => "".into(),
         Shape::Choice(words) => words.first().map_or("", String::as_str).into(),
         Shape::Flag => false.into(),
         Shape::Count => 0_u8.into(),

@@ -20,7 +20,7 @@ impl Environment {
         let mut environment = Self::default();
         for (name, value) in std::env::vars_os() {
             let Ok(name) = name.into_string() else { continue };
-            if !name.starts_with(PREFIX) && !name.starts_with("PROVIDER_ATLASSIAN_") && name != "NO_COLOR" {
+            if !name.starts_with(PREFIX) && !name.starts_with("PROVIDER_ATLASSIAN_") {
                 continue;
             }
             match value.into_string() {

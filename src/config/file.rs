@@ -40,7 +40,7 @@ impl Spans {
 
 impl ConfigFile {
     /// The file that was asked for, else the one in the working folder, else the system's, else none.
-    pub(super) fn find(options: &LoadOptions) -> Result<Option<Self>, Finding> {
+    pub(super) fn find(options: &LoadOptions) -> Result<Option<Self>, Box<Finding>> {
         let asked =
             options.config.clone().or_else(|| options.environment.get("ANTEROOM_CONFIG").map(PathBuf::from));
         if let Some(path) = asked {
@@ -53,12 +53,12 @@ impl ConfigFile {
         }
     }
 
-    fn read(folder: &Path, path: &Path) -> Result<Self, Finding> {
+    fn read(folder: &Path, path: &Path) -> Result<Self, Box<Finding>> {
         let shown = path.display().to_string();
         let whole = |what: String, remedy: &str| {
             let origin = Origin::File { path: shown.clone(), line: 0, column: 0, snippet: None };
             Mistake::new("config.file", what, "Without it Anteroom does not know what to do", remedy)
-                .at(&KeyPath::default(), origin)
+                .boxed(&KeyPath::default(), origin)
         };
         let full = folder.join(path);
         let size = std::fs::metadata(&full).map_or(0, |m| m.len());
@@ -71,16 +71,16 @@ impl ConfigFile {
                 "check the path given with --config and who may read it",
             )
         })?;
-        Self::parse(shown, text)
+        Self::parse(shown, &text)
     }
 
     /// Parses the text of a file.
-    pub(super) fn parse(path: String, text: String) -> Result<Self, Finding> {
-        match Document::parse(text.clone()) {
+    pub(super) fn parse(path: String, text: &str) -> Result<Self, Box<Finding>> {
+        match Document::parse(text.to_owned()) {
             Ok(document) => Ok(Self { path, document }),
             Err(error) => {
                 let span = error.span().unwrap_or_default();
-                let (line, column) = place(&text, span.start);
+                let (line, column) = place(text, span.start);
                 // The line itself stays unsaid: half-written, it may hold a secret without its quotes.
                 let origin = Origin::File { path, line, column, snippet: None };
                 let mistake = Mistake::new(
@@ -89,7 +89,7 @@ impl ConfigFile {
                     "The file cannot be read beyond this point",
                     "correct the line; see https://toml.io for the notation",
                 );
-                Err(mistake.at(&KeyPath::default(), origin))
+                Err(mistake.boxed(&KeyPath::default(), origin))
             }
         }
     }
@@ -108,7 +108,7 @@ impl ConfigFile {
     pub(super) fn origin(&self, spans: &Spans, shown: bool) -> Origin {
         let text = self.document.raw();
         let at = match (&spans.key, &spans.value) {
-            (_, Some(value)) if shown => value.start,
+            (_, Some(value)) if shown || spans.header => value.start,
             (Some(key), _) => key.start,
             (None, Some(value)) => value.start,
             (None, None) => return self.whole(),
@@ -163,7 +163,7 @@ fn inside(table: &Table, rest: &[Step]) -> Option<Spans> {
 /// Inside one element of a list of values.
 fn within(list: &toml_edit::Value, index: usize, rest: &[Step]) -> Option<Spans> {
     // A lone value stands for a list of one.
-    let Some(element) = list.as_array().map_or(Some(list), |array| array.get(index)) else { return None };
+    let element = list.as_array().map_or(Some(list), |array| array.get(index))?;
     let own = Spans { key: None, value: element.span(), header: false };
     let Some((Step::Key(key), rest)) = rest.split_first() else { return Some(own) };
     let (name, item) = element.as_inline_table()?.get_key_value(key)?;
@@ -186,6 +186,8 @@ fn snippet(text: &str, spans: &Spans, shown: bool) -> Option<Snippet> {
     let first_line =
         |range: &Range<usize>| text.get(range.clone()).and_then(|t| t.lines().next()).unwrap_or("");
     let value = spans.value.as_ref().filter(|_| shown || spans.header).map(first_line);
+    // What Atlassian's client secrets begin with: one may stand under any key by mistake.
+    let value = value.filter(|v| !v.contains("ATOA"));
     let value = value.map(|v| v.chars().take(80).collect::<String>());
     if spans.header {
         return value.map(|text| Snippet { start: 0, length: text.chars().count(), text });

@@ -98,6 +98,8 @@ impl Finding {
 
     fn rank(&self) -> (u8, usize, usize) {
         match &self.origin {
+            // What is missing from the file as a whole comes after what stands in it.
+            Origin::File { line: 0, .. } => (0, usize::MAX, 0),
             Origin::File { line, column, .. } => (0, *line, *column),
             Origin::Variable(_) => (1, 0, 0),
             Origin::Flag(_) => (2, 0, 0),
@@ -200,6 +202,17 @@ impl Mistake {
     pub(super) fn showing_the_value(mut self) -> Self {
         self.shown = true;
         self
+    }
+
+    /// The value may be shown unless it could hold a user name and a password.
+    pub(super) fn showing_the_url(mut self, url: &str) -> Self {
+        self.shown = !url.contains('@');
+        self
+    }
+
+    /// With its place, on the heap.
+    pub(super) fn boxed(self, key: &KeyPath, origin: Origin) -> Box<Finding> {
+        Box::new(self.at(key, origin))
     }
 
     /// With its place.

@@ -15,7 +15,7 @@ use super::finding::{Finding, Mistake, Origin};
 use super::key::{KeyPath, Step};
 use super::raw::RawConfig;
 use super::shape::Shape;
-use super::{Flag, LoadOptions, profile, variables};
+use super::{Flag, LoadOptions, ReadFrom, profile, variables};
 
 /// Settings that can be given inline or as a file: the table and the two keys.
 const SECRETS: [(&str, &str, &str); 2] =
@@ -53,7 +53,7 @@ impl Provider for Layer {
 
 impl Layers {
     /// Reads all layers. `Err` when the file cannot be read at all.
-    pub(super) fn read(options: &LoadOptions) -> Result<Self, Finding> {
+    pub(super) fn read(options: &LoadOptions) -> Result<Self, Box<Finding>> {
         let shape = Shape::of_config();
         let file = ConfigFile::find(options)?;
         let asked = options.profile.as_deref().or_else(|| options.environment.get("ANTEROOM_PROFILE"));
@@ -65,7 +65,7 @@ impl Layers {
             found: Vec::new(),
             dropped: BTreeSet::new(),
         };
-        let mut layers = this.from_file(file.as_ref(), &shape);
+        let mut layers = this.read_file(file.as_ref(), &shape);
         for variables in variables::read(&options.environment, &shape, &mut this.found) {
             let mut dict = Dict::new();
             for variable in &variables.set {
@@ -86,7 +86,7 @@ impl Layers {
         Ok(this)
     }
 
-    fn from_file(&mut self, file: Option<&ConfigFile>, shape: &Shape) -> Vec<Layer> {
+    fn read_file(&mut self, file: Option<&ConfigFile>, shape: &Shape) -> Vec<Layer> {
         let none = |_: &Spans, _: bool| Origin::Unset;
         let of_file =
             |spans: &Spans, shown: bool| file.map_or_else(|| none(spans, shown), |f| f.origin(spans, shown));
@@ -148,7 +148,7 @@ impl Layers {
                 "The configuration cannot be read",
                 "compare it with docs/reference/config.md",
             );
-            Box::new(mistake.at(&key, self.origin(&key, false)))
+            mistake.boxed(&key, self.origin(&key, false))
         })
     }
 
@@ -180,9 +180,10 @@ impl Layers {
         Some(file.origin(&file.spans(profile, key)?, shown))
     }
 
-    /// The chosen profile.
-    pub(super) fn profile(&self) -> Option<&str> {
-        self.profile.as_deref()
+    /// The file and the profile that were read.
+    pub(super) fn read_from(&self) -> ReadFrom {
+        let file = self.file.as_ref().map(|file| file.whole().to_string());
+        ReadFrom { file, profile: self.profile.clone() }
     }
 }
 

@@ -31,7 +31,7 @@ pub use valid::{
     Prompt, Proxy, PublicUrl, Scheme, Session, StoreUrl, Timeouts, Upstream,
 };
 
-use crate::gate::Routes;
+use crate::gate::{Route, Routes};
 use crate::policy::AccessPolicy;
 use check::Check;
 use layers::Layers;
@@ -50,8 +50,10 @@ pub struct Config {
     pub proxy: Proxy,
     /// Who may sign in; names somebody.
     pub access: AccessPolicy,
-    /// What each path demands.
+    /// What each path demands, compiled.
     pub routes: Routes,
+    /// The same rules in order, to be shown.
+    pub route_table: Vec<Route>,
     /// What the upstream is told.
     pub headers: Headers,
     /// Keys and lifetimes of sessions.
@@ -64,6 +66,17 @@ pub struct Config {
     pub store: StoreUrl,
     /// How Anteroom is watched and stopped.
     pub ops: Ops,
+    /// What was read.
+    pub read_from: ReadFrom,
+}
+
+/// The file and the profile that a configuration was read from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadFrom {
+    /// The file, if there was one.
+    pub file: Option<String>,
+    /// The profile, if one was chosen.
+    pub profile: Option<String>,
 }
 
 /// Where to look for the configuration.
@@ -95,12 +108,12 @@ pub struct Flag {
 impl Config {
     /// Reads all layers and checks everything. Reads files; makes no call to anywhere.
     pub fn load(options: &LoadOptions) -> Result<(Self, Vec<Warning>), ConfigErrors> {
-        let alone = |finding| ConfigErrors::new(vec![finding], Vec::new());
+        let alone = |finding: Box<Finding>| ConfigErrors::new(vec![*finding], Vec::new());
         let layers = Layers::read(options).map_err(alone)?;
-        let raw = layers.extract().map_err(|finding| alone(*finding))?;
+        let raw = layers.extract().map_err(alone)?;
         let mut check = Check::new(&layers, &options.folder);
-        let config = valid::config(&raw, &mut check);
+        let config = valid::config(&raw, layers.read_from(), &mut check);
         let warnings = check.finish()?;
-        config.map(|config| (config, warnings)).ok_or_else(|| alone(Finding::unexplained()))
+        config.map(|config| (config, warnings)).ok_or_else(|| alone(Box::new(Finding::unexplained())))
     }
 }

@@ -9,8 +9,8 @@ use super::raw::RawConfig;
 /// What a setting may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// Text. A secret is never shown.
-    Text { secret: bool },
+    /// Text.
+    Text,
     /// `true` or `false`.
     Flag,
     /// A whole number, not negative.
@@ -28,7 +28,7 @@ pub(super) enum Shape {
 impl Shape {
     /// The shape of the whole configuration.
     pub(super) fn of_config() -> Self {
-        Self::read(&json_schema(), false)
+        Self::read(&json_schema())
     }
 
     /// The shape of a key of a table.
@@ -48,19 +48,10 @@ impl Shape {
         keys.iter().map(|(name, _)| name.as_str())
     }
 
-    /// Whether a value of this shape may not be shown.
-    pub(super) fn secret(&self) -> bool {
-        match self {
-            Self::Text { secret } => *secret,
-            Self::List(inner) | Self::OneOrMany(inner) => inner.secret(),
-            _ => false,
-        }
-    }
-
     /// What is expected, for a message.
     pub(super) fn expected(&self) -> String {
         match self {
-            Self::Text { .. } => "text in quotes".into(),
+            Self::Text => "text in quotes".into(),
             Self::Flag => "true or false".into(),
             Self::Count => "a whole number".into(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
@@ -70,25 +61,23 @@ impl Shape {
         }
     }
 
-    fn read(schema: &Value, secret: bool) -> Self {
-        let secret = secret || schema.get("writeOnly").is_some_and(|w| w == true);
-        let inner =
-            |key: &str| Box::new(schema.get(key).map_or(Self::Text { secret }, |s| Self::read(s, secret)));
+    fn read(schema: &Value) -> Self {
+        let inner = |key: &str| Box::new(schema.get(key).map_or(Self::Text, Self::read));
         if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-            return Self::Table(properties.iter().map(|(k, s)| (k.clone(), Self::read(s, false))).collect());
+            return Self::Table(properties.iter().map(|(k, s)| (k.clone(), Self::read(s))).collect());
         }
         if let Some(choices) = schema.get("oneOf").and_then(Value::as_array) {
             let word = |choice: &Value| choice.get("const").and_then(Value::as_str).map(str::to_owned);
             return Self::Choice(choices.iter().filter_map(word).collect());
         }
         if schema.get("anyOf").is_some() {
-            return Self::OneOrMany(Box::new(Self::Text { secret }));
+            return Self::OneOrMany(Box::new(Self::Text));
         }
         match schema.get("type").and_then(Value::as_str) {
             Some("boolean") => Self::Flag,
             Some("integer") => Self::Count,
             Some("array") => Self::List(inner("items")),
-            _ => Self::Text { secret },
+            _ => Self::Text,
         }
     }
 }

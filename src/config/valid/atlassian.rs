@@ -228,7 +228,7 @@ fn base_url(key: &str, text: &str, check: &mut Check<'_>) -> Option<Url> {
             "The client secret is sent there; http is allowed on loopback only, for the emulator",
             "remove it to use Atlassian's own, or write \"https://host\" without a path",
         );
-        check.wrong(&KeyPath::of(key), mistake)
+        check.wrong(&KeyPath::of(key), mistake.showing_the_url(text))
     })
 }
 

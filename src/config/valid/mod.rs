@@ -22,12 +22,12 @@ pub use public_url::PublicUrl;
 pub use session::{NewUser, NewUserUntil, Session};
 pub use store::StoreUrl;
 
-use super::Config;
 use super::check::Check;
 use super::raw::RawConfig;
+use super::{Config, ReadFrom};
 
 /// Checks every section, then builds the whole: `None` when anything was wrong.
-pub(super) fn config(raw: &RawConfig, check: &mut Check<'_>) -> Option<Config> {
+pub(super) fn config(raw: &RawConfig, read_from: ReadFrom, check: &mut Check<'_>) -> Option<Config> {
     let public_url = public_url::check(raw.public_url.as_deref(), check);
     let atlassian = atlassian::check(&raw.atlassian, check);
     let proxy = proxy::check(&raw.proxy, check);
@@ -35,24 +35,28 @@ pub(super) fn config(raw: &RawConfig, check: &mut Check<'_>) -> Option<Config> {
     let routes = routes::check(&raw.routes, check);
     let headers = headers::check(&raw.headers, public_url.as_ref(), check);
     let session = session::check(&raw.session, check);
-    let pages = pages::check(&raw.pages, public_url.as_ref(), routes.as_ref(), check);
+    let pages =
+        pages::check(&raw.pages, public_url.as_ref(), routes.as_ref().map(|(compiled, _)| compiled), check);
     let store = store::check(&raw.store, check);
     let ops = ops::check(&raw.ops, check);
     ops::apart(&raw.ops, proxy.as_ref(), ops.as_ref(), check);
     if !check.is_clean() {
         return None;
     }
+    let (routes, route_table) = routes?;
     Some(Config {
         public_url: public_url?,
         atlassian: atlassian?,
         proxy: proxy?,
         access: access?,
-        routes: routes?,
+        routes,
+        route_table,
         headers: headers?,
         session: session?,
         new_user: NewUser { until: raw.new_user.until.into() },
         pages: pages?,
         store: store?,
         ops: ops?,
+        read_from,
     })
 }

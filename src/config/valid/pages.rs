@@ -103,7 +103,7 @@ fn landing(key: &str, text: &str, public_url: Option<&PublicUrl>, check: &mut Ch
         "People would land nowhere, or in a loop; paths below /_anteroom and callbacks are not pages",
         remedy,
     );
-    check.wrong(&KeyPath::of(key), mistake)
+    check.wrong(&KeyPath::of(key), mistake.showing_the_url(text))
 }
 
 /// An error page that needs a session sends people who have none to sign in, which fails, which sends them there.

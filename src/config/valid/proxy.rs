@@ -129,7 +129,7 @@ fn upstream(raw: &RawProxy, check: &mut Check<'_>) -> Option<Upstream> {
                 "Requests go there with the path that the browser asked for",
                 "write scheme, host and port alone: \"http://127.0.0.1:8080\" or \"https://app.internal:8443\"",
             );
-            check.wrong(&KeyPath::of("proxy.upstream"), mistake)
+            check.wrong(&KeyPath::of("proxy.upstream"), mistake.showing_the_url(text))
         },
         Some,
     )

@@ -91,7 +91,7 @@ pub(super) fn check(text: Option<&str>, check: &mut Check<'_>) -> Option<PublicU
                 format!("`public_url` cannot be used: {reason}"),
                 "Session cookies and the callback URL would not work or not be safe",
                 "write scheme and host alone: \"https://app.example.com\", or \"http://localhost:4180\" on your machine",
-            ),
+            ).showing_the_url(text),
         ),
     }
 }

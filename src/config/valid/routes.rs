@@ -8,13 +8,17 @@ use crate::config::key::KeyPath;
 use crate::config::raw::{RawRoute, RawRouteAccess};
 use crate::gate::{Access, Methods, PathPattern, Route, Routes};
 
-pub(super) fn check(raw: &[RawRoute], check: &mut Check<'_>) -> Option<Routes> {
+/// The rules compiled, and as they are.
+pub(super) fn check(raw: &[RawRoute], check: &mut Check<'_>) -> Option<(Routes, Vec<Route>)> {
     let key = KeyPath::of("routes");
     let routes: Vec<Option<Route>> =
         raw.iter().enumerate().map(|(index, raw)| route(raw, &key.at(index), check)).collect();
     let routes: Vec<Route> = routes.into_iter().collect::<Option<_>>()?;
     // Each one compiled by itself; only their number can still be too much.
-    Routes::new(&routes).map_or_else(|error| check.wrong(&key, broken(&error.to_string())), Some)
+    match Routes::new(&routes) {
+        Ok(compiled) => Some((compiled, routes)),
+        Err(error) => check.wrong(&key, broken(&error.to_string())),
+    }
 }
 
 fn route(raw: &RawRoute, key: &KeyPath, check: &mut Check<'_>) -> Option<Route> {
