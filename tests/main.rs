@@ -23,6 +23,7 @@ mod attacks;
 mod browser;
 mod emulator;
 mod layering;
+mod ops;
 mod proxy;
 mod sign_in;
 mod store;
