@@ -24,6 +24,7 @@ mod browser;
 mod config;
 mod emulator;
 mod layering;
+mod ops;
 mod proxy;
 mod sign_in;
 mod store;
