@@ -47,6 +47,11 @@ impl Decision {
         (Self::BadTarget, "bad_target"),
         (Self::Own, "own"),
     ];
+
+    /// The value of the label, and of the access log's field.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(decision, _)| *decision == self).map_or("", |(_, name)| name)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -94,7 +94,8 @@ impl Rig {
         let log = Arc::new(Log::default());
         let listener = Proxy::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let proxy = Proxy::new(plan.settings, Arc::clone(&auth), Arc::clone(&log) as Arc<dyn AccessLog>).unwrap();
+        let proxy =
+            Proxy::new(plan.settings, Arc::clone(&auth), Arc::clone(&log) as Arc<dyn AccessLog>).unwrap();
         let (shutdown, stop) = watch::channel(false);
         let serving = Some(tokio::spawn(proxy.serve(listener, stop, plan.drain_deadline)));
         Self { address, auth, cookie, new_user, log, shutdown, serving }
@@ -147,11 +148,8 @@ fn session(new_user: bool, id: [u8; 16]) -> Session {
 }
 
 fn parts(keys: KeyRing, presets: &[Preset]) -> Parts {
-    let route = |path: &str, access| Route {
-        path: PathPattern::Prefix(path.into()),
-        methods: Methods::Any,
-        access,
-    };
+    let route =
+        |path: &str, access| Route { path: PathPattern::Prefix(path.into()), methods: Methods::Any, access };
     let callback = "/api/auth/callback/atlassian";
     Parts {
         settings: anteroom::auth::Settings {
