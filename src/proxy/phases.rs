@@ -155,7 +155,6 @@ impl Phases {
         let facts = self.facts(session, request);
         match (error.esource(), error.etype()) {
             (ErrorSource::Upstream, etype) => {
-                self.auth.metrics().upstream_error();
                 Some(self.auth.upstream_down(&facts, is_timeout(etype)))
             }
             (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => Some(self.auth.bad_request(&facts)),
