@@ -154,9 +154,7 @@ impl Phases {
         }
         let facts = self.facts(session, request);
         match (error.esource(), error.etype()) {
-            (ErrorSource::Upstream, etype) => {
-                Some(self.auth.upstream_down(&facts, is_timeout(etype)))
-            }
+            (ErrorSource::Upstream, etype) => Some(self.auth.upstream_down(&facts, is_timeout(etype))),
             (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => Some(self.auth.bad_request(&facts)),
             (ErrorSource::Downstream, ErrorType::ReadTimedout) => {
                 Some(own_pages::plain(StatusCode::REQUEST_TIMEOUT))
