@@ -17,9 +17,13 @@
     reason = "a test that meets the unexpected should stop right there"
 )]
 
+mod apps;
+mod atlassian_adapter;
 mod attacks;
+mod browser;
 mod emulator;
 mod layering;
 mod proxy;
+mod sign_in;
 mod store;
 mod support;

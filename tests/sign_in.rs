@@ -91,7 +91,11 @@ async fn every_named_scenario_ends_as_it_should() {
         let (person, page) = sign_in(&site).await;
         assert_eq!(end(&site, &page, CODES), expected(*scenario), "{scenario}: {}", page.body);
         let session = person.cookies(&site.url("")).contains_key("anteroom");
-        assert_eq!(session, expected(*scenario) == End::SignedIn, "{scenario}: a session only for who is let in");
+        assert_eq!(
+            session,
+            expected(*scenario) == End::SignedIn,
+            "{scenario}: a session only for who is let in"
+        );
         assert!(!page.body.contains("<script"), "{scenario}");
         nothing_secret(&site, &page, *scenario);
     }
@@ -102,7 +106,12 @@ fn nothing_secret(site: &Site, page: &Page, scenario: Scenario) {
     let journal = site.emulator.journal();
     let mut secrets = vec![SECRET.to_owned()];
     for entry in &journal {
-        secrets.extend(["code", "client_secret", "code_verifier"].iter().filter_map(|f| entry.field(f)).map(str::to_owned));
+        secrets.extend(
+            ["code", "client_secret", "code_verifier"]
+                .iter()
+                .filter_map(|f| entry.field(f))
+                .map(str::to_owned),
+        );
         secrets.extend(entry.authorization.iter().map(|a| a.trim_start_matches("Bearer ").to_owned()));
     }
     let log = site.log.lines().join("\n");
@@ -125,7 +134,11 @@ async fn the_exchange_is_what_atlassian_documents() {
     assert_eq!(authorize.query("redirect_uri"), Some(site.url(CALLBACK).as_str()));
     assert_eq!(authorize.query("code_challenge_method"), Some("S256"));
     let token = journal.iter().find(|e| e.path == "/oauth/token").expect("an exchange");
-    assert_eq!((token.body_kind, token.authorization.as_deref()), ("form", None), "credentials in the form body");
+    assert_eq!(
+        (token.body_kind, token.authorization.as_deref()),
+        ("form", None),
+        "credentials in the form body"
+    );
     assert_eq!(token.field("grant_type"), Some("authorization_code"));
     assert!(token.field("code_verifier").is_some() && token.field("client_secret").is_some());
 }
@@ -136,7 +149,9 @@ async fn pkce_can_be_switched_off() {
     let (_, page) = sign_in(&site).await;
     assert_eq!(end(&site, &page, CODES), End::SignedIn);
     let journal = site.emulator.journal();
-    assert!(journal.iter().all(|e| e.query("code_challenge").is_none() && e.field("code_verifier").is_none()));
+    assert!(
+        journal.iter().all(|e| e.query("code_challenge").is_none() && e.field("code_verifier").is_none())
+    );
 }
 
 #[tokio::test]
@@ -145,7 +160,7 @@ async fn a_redirected_exchange_takes_the_secret_nowhere() {
     let elsewhere = crate::support::upstream::Upstream::start().await;
     let to = elsewhere.url();
     site.emulator.set_switches(|s| {
-        s.faults.insert(Endpoint::Token, Fault::Redirect { location: to });
+        s.faults.insert(Endpoint::Token, Fault::Redirect { to });
     });
     let (_, page) = sign_in(&site).await;
     assert_eq!(end(&site, &page, CODES), End::Told(502, "atlassian.unintelligible"));

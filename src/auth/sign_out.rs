@@ -5,8 +5,8 @@
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::StatusCode;
 use http::header::ORIGIN;
+use http::{HeaderValue, StatusCode};
 
 use super::audit::AuditEvent;
 use super::{Auth, LiveSession, RequestFacts};
@@ -31,7 +31,7 @@ impl Auth {
             reply.with_cookie(&self.sessions.delete_cookie()).with_cookie(&self.cookies.forget_sign_ins())
         };
         let Some(live) = self.live_session(facts) else { return gone(Reply::see_other(SIGNED_OUT)) };
-        if !self.same_origin(facts) || !self.csrf_matches(&live, body) {
+        if self.from_another_site(facts) || !self.csrf_matches(&live, body) {
             // Nothing changes: the page asks again, with a token of this session.
             let mut ask = self.ask_sign_out(facts);
             ask.status = StatusCode::FORBIDDEN;
@@ -58,12 +58,14 @@ impl Auth {
         self.page(facts, &Page::SignedOut { sign_in_url: "/_anteroom/sign-in" })
     }
 
-    /// Browsers name the origin of every form POST; whoever names another one is another site.
-    fn same_origin(&self, facts: &RequestFacts<'_>) -> bool {
-        facts
-            .headers
-            .get(ORIGIN)
-            .is_none_or(|origin| origin.as_bytes() == self.settings.public_origin.as_bytes())
+    /// Whether the browser says that another site sent the form. It says nothing useful (`null`) where the page's
+    /// referrer policy keeps the origin back; the token is what counts.
+    fn from_another_site(&self, facts: &RequestFacts<'_>) -> bool {
+        let elsewhere =
+            |origin: &HeaderValue| origin != self.settings.public_origin.as_str() && origin != "null";
+        let cross = |site: &HeaderValue| site != "same-origin" && site != "none";
+        facts.headers.get(ORIGIN).is_some_and(elsewhere)
+            || facts.headers.get("sec-fetch-site").is_some_and(cross)
     }
 
     fn csrf_token(&self, live: &LiveSession) -> String {

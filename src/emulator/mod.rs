@@ -163,6 +163,16 @@ impl Emulator {
         self.lock().change_fixture(change);
     }
 
+    /// The fixture as the current scenario leaves it.
+    pub fn fixture(&self) -> Fixture {
+        self.lock().fixture.clone()
+    }
+
+    /// The current scenario.
+    pub fn scenario(&self) -> Scenario {
+        self.lock().scenario()
+    }
+
     /// Enters a scenario, from default switches and the fixture as configured. Grants, browser sessions and journal stay.
     pub fn enter(&self, scenario: Scenario) {
         self.lock().enter(scenario);

@@ -89,6 +89,7 @@ impl Phases {
         let raw = session.to_h1_raw();
         if let Err(status) = facts::examine(session.req_header(), &raw, self.settings.limits) {
             request.decision = Some(Decision::BadTarget);
+            self.auth.metrics().decision(Decision::BadTarget);
             let bad_request = status == StatusCode::BAD_REQUEST;
             let page = || self.auth.bad_request(&self.facts(session, request));
             return Next::Answer(if bad_request { page() } else { own_pages::plain(status) });
@@ -181,7 +182,7 @@ impl Phases {
             status,
             bytes_out: session.body_bytes_sent() as u64,
             duration,
-            decision: request.decision.map_or("unreadable", Decision::as_str),
+            decision: request.decision.map_or("", Decision::as_str),
             account_id: live.map(|live| live.session().person.account_id.as_str()),
             user_agent: header.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
             upstream_ms: request.answered.map(millis),
@@ -191,6 +192,7 @@ impl Phases {
     /// Counts and logs what was answered before there was a request.
     pub(super) fn record_refusal(&self, connection: &Connection, status: u16) {
         self.auth.metrics().request(status, Duration::ZERO);
+        self.auth.metrics().decision(Decision::BadTarget);
         self.access_log.record(&AccessEntry {
             time_ms: SystemClock.now_millis(),
             request_id: self.request_ids.next().as_str(),
@@ -200,7 +202,7 @@ impl Phases {
             status,
             bytes_out: 0,
             duration: Duration::ZERO,
-            decision: "unreadable",
+            decision: Decision::BadTarget.as_str(),
             account_id: None,
             user_agent: None,
             upstream_ms: None,

@@ -95,6 +95,8 @@ async fn scenarios_are_entered_by_name_and_undo_each_other() {
     let list = world.get("/_emulator/scenario").await.json();
     assert_eq!(list["scenarios"].as_array().unwrap().len(), Scenario::ALL.len());
     assert_eq!(enter("callback-mismatch").await, 200);
+    assert_eq!(world.emulator.scenario(), Scenario::CallbackMismatch);
+    assert!(!world.emulator.fixture().apps[0].callbacks.contains(&CALLBACK.to_owned()));
     assert!(world.authorize(&[]).await.location().starts_with("/error?"));
     // What a test sets in the fixture outlives the scenario that hides it.
     world.emulator.fixture_mut(|fixture| fixture.apps[0].callbacks.push("http://localhost:9/cb".to_owned()));

@@ -148,6 +148,7 @@ impl World {
         answer.sent_on("code").unwrap_or_else(|| panic!("no code: {}", answer.location()))
     }
 
+    /// Exchanges a code, with some fields replaced, added, or (empty) left out.
     pub async fn exchange(&self, code: &str, changes: &[(&str, &str)]) -> Answer {
         let mut pairs = vec![
             ("grant_type", "authorization_code"),
@@ -160,6 +161,7 @@ impl World {
             pairs.retain(|(name, _)| *name != change.0);
             pairs.push(*change);
         }
+        pairs.retain(|(_, value)| !value.is_empty());
         self.post("/oauth/token", &pairs).await
     }
 

@@ -99,7 +99,7 @@ async fn nobody_can_speak_for_somebody_else() {
     assert!(!upstream.saw("evil"));
     // Signed-in everywhere, and without a session on the public route alone.
     assert_eq!(upstream.requests().len(), forged.len() * 6);
-    let public = upstream.requests().into_iter().filter(|r| r.target() == "/public/x").last().unwrap();
+    let public = upstream.requests().into_iter().rfind(|r| r.target() == "/public/x").unwrap();
     assert_eq!(public.all("x-anteroom-email"), Vec::<&str>::new());
 }
 

@@ -214,5 +214,5 @@ async fn refusals_are_counted() {
         }
     });
     logged.await.unwrap();
-    assert!(rig.log.lines()[0].contains("status: 400") && rig.log.lines()[0].contains("unreadable"));
+    assert!(rig.log.lines()[0].contains("status: 400") && rig.log.lines()[0].contains("bad_target"));
 }

@@ -482,6 +482,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_page_too_wide_scrolls_and_scripts_can_be_off() {
+        let body = "<!doctype html><title>no</title><meta name=viewport content='width=device-width'>\
+                    <script>document.title = 'yes'</script><div style='width: 600px'>wide</div>";
+        let site = Upstream::answering(Answer::raw(format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )))
+        .await;
+        for (options, title) in
+            [(Options::default(), "yes"), (Options::default().size(320, 640).without_script(), "no")]
+        {
+            let narrow = options.width < 600;
+            let browser = Browser::start(options).await;
+            browser.goto(&site.url()).await;
+            assert_eq!((browser.title().await.as_str(), browser.scrolls_sideways().await), (title, narrow));
+            browser.close().await;
+        }
+    }
+
+    #[tokio::test]
     async fn a_dropped_browser_leaves_nothing_running() {
         let browser = Browser::start(Options::default()).await;
         let profile = browser._profile.path().display().to_string();

@@ -59,6 +59,17 @@ async fn nothing_else_ends_it() {
 }
 
 #[tokio::test]
+async fn what_chromium_sends_under_no_referrer_ends_it() {
+    let site = Site::standard().await;
+    let mut browser = signed_in(&site).await;
+    let body = format!("csrf={}", token(&site, &mut browser).await);
+    browser.headers =
+        vec![("origin", "null"), ("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate")];
+    let reply = browser.send(&site, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
+    assert_eq!(reply.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
 async fn without_a_session_there_is_nothing_to_end() {
     let site = Site::standard().await;
     let mut nobody = Browser::default();

@@ -85,7 +85,7 @@ impl Handler for App {
     }
 }
 
-/// Every header as received, in order, values as text.
+/// Every header as received: names in lower case, repeated ones side by side, values as text.
 fn header_list(headers: &HeaderMap) -> Vec<(String, String)> {
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()

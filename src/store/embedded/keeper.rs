@@ -5,6 +5,7 @@
 //! and is not any more needs no restart.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -133,22 +134,31 @@ impl State {
     fn run(&mut self, mut queue: mpsc::Receiver<Work>) {
         let mut batch = Vec::new();
         while queue.blocking_recv_many(&mut batch, QUEUE) > 0 {
-            let (mut changes, mut looks) = (Vec::new(), Vec::new());
-            for work in batch.drain(..) {
-                match work {
-                    Work::Write(change) => changes.push(change),
-                    Work::Read(look) => looks.push(look),
-                }
-            }
-            let mut settles = Vec::new();
-            let fate = if changes.is_empty() { Ok(()) } else { self.commit(changes, &mut settles) };
-            if let Err(cause) = &fate {
-                tracing::error!(%cause, "the store failed; it is opened again for the next change");
+            let batch = std::mem::take(&mut batch);
+            // redb panics where a file contradicts itself. Nothing is shared with the panic but `self.db`, which goes.
+            if catch_unwind(AssertUnwindSafe(|| self.serve(batch))).is_err() {
+                tracing::error!("the store contradicts itself; it is opened again for the next change");
                 self.db = None;
             }
-            settles.into_iter().for_each(|settle| settle(fate.clone()));
-            self.look_up(looks);
         }
+    }
+
+    fn serve(&mut self, batch: Vec<Work>) {
+        let (mut changes, mut looks) = (Vec::new(), Vec::new());
+        for work in batch {
+            match work {
+                Work::Write(change) => changes.push(change),
+                Work::Read(look) => looks.push(look),
+            }
+        }
+        let mut settles = Vec::new();
+        let fate = if changes.is_empty() { Ok(()) } else { self.commit(changes, &mut settles) };
+        if let Err(cause) = &fate {
+            tracing::error!(%cause, "the store failed; it is opened again for the next change");
+            self.db = None;
+        }
+        settles.into_iter().for_each(|settle| settle(fate.clone()));
+        self.look_up(looks);
     }
 
     /// One transaction for all of them. An error means that none of those in `settles` can be relied upon.

@@ -113,6 +113,7 @@ impl Store for EmbeddedStore {
 mod tests {
     use std::future::Future;
     use std::sync::Arc;
+    use std::sync::mpsc::{Sender, channel};
     use std::task::{Context, Waker};
 
     use super::*;
@@ -121,6 +122,20 @@ mod tests {
 
     fn at(secs: u64) -> Timestamp {
         Timestamp::from_secs(secs)
+    }
+
+    /// Keeps the keeper busy with one change until something is sent. What is handed in meanwhile waits together.
+    fn occupy(store: &EmbeddedStore) -> (impl Future<Output = Result<(), String>>, Sender<()>) {
+        let (hold, held) = channel();
+        let (begin, begun) = channel();
+        let mut busy = Box::pin(store.keeper.write(Unheard::Apply, move |_| {
+            begin.send(()).unwrap();
+            held.recv().unwrap();
+            Ok(())
+        }));
+        assert!(busy.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        begun.recv().unwrap();
+        (busy, hold)
     }
 
     #[tokio::test]
@@ -163,14 +178,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(&folder.path().join("store.redb")).unwrap();
         let (ada, bob) = (person("1:ada"), person("1:bob"));
-        // The keeper is busy with one change while the next caller comes and goes.
-        let (hold, held) = std::sync::mpsc::channel::<()>();
-        let mut busy = Box::pin(store.keeper.write(Unheard::Apply, move |_| {
-            let _ = held.recv();
-            Ok(())
-        }));
+        let (busy, hold) = occupy(&store);
         let mut context = Context::from_waker(Waker::noop());
-        assert!(busy.as_mut().poll(&mut context).is_pending());
         let mut gone = store.record_sign_in(&ada, at(1));
         assert!(gone.as_mut().poll(&mut context).is_pending());
         drop(gone);
@@ -210,5 +219,49 @@ mod tests {
         std::fs::write(&path, &bytes).unwrap();
         let error = EmbeddedStore::open(&path).unwrap_err();
         assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_failing_file_undoes_what_came_with_it_and_is_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(&folder.path().join("store.redb")).unwrap();
+        let ada = person("1:ada");
+        let fails = store.keeper.write(Unheard::Apply, |txn| {
+            tables::record_sign_in(txn, &person("1:ada"), at(1))?;
+            Err::<(), _>(tables::Fault::Storage(Box::new(redb::Error::Corrupted("a bad page".into()))))
+        });
+        assert_eq!(fails.await.unwrap_err(), "DB corrupted: a bad page");
+        assert_eq!(store.account(&ada.account_id).await.unwrap(), None);
+
+        let panics = store.keeper.write::<()>(Unheard::Apply, |txn| {
+            tables::record_sign_in(txn, &person("1:ada"), at(1))?;
+            panic!("as redb does on a file that contradicts itself")
+        });
+        assert_eq!(panics.await.unwrap_err(), "the file failed before this was done");
+        store.healthy().await.unwrap();
+        assert_eq!(store.record_sign_in(&ada, at(2)).await.unwrap(), Novelty::New);
+    }
+
+    #[tokio::test]
+    async fn a_change_beside_a_failing_one_is_not_acknowledged() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(&folder.path().join("store.redb")).unwrap();
+        let (busy, hold) = occupy(&store);
+        let mut context = Context::from_waker(Waker::noop());
+        // These three wait together, so they share a transaction.
+        let (before, after) = (person("1:before"), person("1:after"));
+        let mut first = store.record_sign_in(&before, at(1));
+        let mut second = Box::pin(store.keeper.write(Unheard::Apply, |_| {
+            Err::<(), _>(tables::Fault::Storage(Box::new(redb::Error::PreviousIo)))
+        }));
+        let mut third = store.record_sign_in(&after, at(1));
+        assert!(first.as_mut().poll(&mut context).is_pending());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        assert!(third.as_mut().poll(&mut context).is_pending());
+        hold.send(()).unwrap();
+        busy.await.unwrap();
+        assert!(first.await.is_err() && second.await.is_err() && third.await.is_err());
+        assert_eq!(store.record_sign_in(&before, at(2)).await.unwrap(), Novelty::New);
+        assert_eq!(store.record_sign_in(&after, at(2)).await.unwrap(), Novelty::New);
     }
 }

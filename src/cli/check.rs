@@ -1,0 +1,135 @@
+//! `anteroom check`: is the configuration valid, and what does it come to? No network.
+
+use std::io;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{ConfigArgs, Exit, Format, Terminal};
+use crate::config::{Config, ConfigErrors, Warning};
+use crate::gate::{Access, Methods, PathPattern, Route};
+use crate::policy::AccessPolicy;
+
+/// `anteroom check`
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// How to print
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// Prints what the configuration comes to, or every mistake.
+pub(super) fn check(args: &CheckArgs, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    let options = args.config.load_options(&terminal.environment);
+    match (args.format, Config::load(&options)) {
+        (Format::Text, Ok((config, warnings))) => {
+            terminal.warn(&warnings)?;
+            writeln!(terminal.out, "{}", text(&config))?;
+            Ok(Exit::Success)
+        }
+        (Format::Text, Err(errors)) => terminal.refuse(&errors),
+        (Format::Json, Ok((config, warnings))) => {
+            writeln!(terminal.out, "{:#}", valid(&config, &warnings))?;
+            Ok(Exit::Success)
+        }
+        (Format::Json, Err(errors)) => {
+            writeln!(terminal.out, "{:#}", invalid(&errors))?;
+            Ok(Exit::Usage)
+        }
+    }
+}
+
+fn text(config: &Config) -> String {
+    let from = config.read_from.file.as_deref().unwrap_or("no file, environment only");
+    let profile = config.read_from.profile.as_ref().map(|p| format!(", profile {p}")).unwrap_or_default();
+    let mut lines = vec![format!("config is valid ({from}{profile})"), String::new()];
+    let mut say = |name: &str, value: &str| lines.push(format!("  {name:<16}{value}"));
+    say("public URL", config.public_url.origin());
+    say("callback URL", callback_url(config).as_str());
+    say("", "Register exactly this one at https://developer.atlassian.com/console/myapps/");
+    say("", "(your app, Authorization, OAuth 2.0 (3LO)).");
+    say("listens on", &config.proxy.listen.to_string());
+    say("upstream", &config.proxy.upstream.to_string());
+    say("asks for", &config.atlassian.scopes.join(" "));
+    for (index, who) in who(&config.access).iter().enumerate() {
+        say(if index == 0 { "may sign in" } else { "" }, who);
+    }
+    for (index, rule) in config.route_table.iter().enumerate() {
+        say(if index == 0 { "routes" } else { "" }, &route(rule));
+    }
+    say(if config.route_table.is_empty() { "routes" } else { "" }, "everything else: signed-in");
+    say("store", &config.store.to_string());
+    say("health", &config.ops.listen.map_or("off".into(), |address| format!("http://{address}/readyz")));
+    lines.join("\n")
+}
+
+fn valid(config: &Config, warnings: &[Warning]) -> Value {
+    json!({
+        "valid": true,
+        "file": config.read_from.file,
+        "profile": config.read_from.profile,
+        "public_url": config.public_url.origin(),
+        "callback_url": callback_url(config),
+        "listen": config.proxy.listen,
+        "upstream": config.proxy.upstream.to_string(),
+        "scopes": config.atlassian.scopes,
+        "may_sign_in": who(&config.access),
+        "routes": config.route_table.iter().map(route).collect::<Vec<_>>(),
+        "store": config.store.to_string(),
+        "ops_listen": config.ops.listen,
+        "warnings": warnings,
+    })
+}
+
+fn invalid(errors: &ConfigErrors) -> Value {
+    json!({ "valid": false, "errors": errors.findings(), "warnings": errors.warnings() })
+}
+
+fn callback_url(config: &Config) -> String {
+    config.public_url.callback_url(&config.atlassian.callback_path).into()
+}
+
+/// Who may sign in, one rule per line.
+fn who(policy: &AccessPolicy) -> Vec<String> {
+    let verified = if policy.unverified_emails { "an" } else { "a verified" };
+    let list = |items: Vec<&str>| items.join(", ");
+    let mut rules = Vec::new();
+    if policy.any_account {
+        rules.push("everybody with an Atlassian account".to_owned());
+    }
+    if !policy.email_domains.is_empty() {
+        let domains = list(policy.email_domains.iter().map(|d| d.as_str()).collect());
+        rules.push(format!("everybody with {verified} email address at {domains}"));
+    }
+    if !policy.emails.is_empty() {
+        let emails = list(policy.emails.iter().map(|e| e.as_str()).collect());
+        rules.push(format!("with {verified} email address: {emails}"));
+    }
+    if !policy.account_ids.is_empty() {
+        rules.push(format!("accounts {}", list(policy.account_ids.iter().map(|a| a.as_str()).collect())));
+    }
+    rules
+}
+
+fn route(route: &Route) -> String {
+    let path = match &route.path {
+        PathPattern::Exact(path) => path.clone(),
+        PathPattern::Prefix(path) => format!("{path} and below"),
+        PathPattern::Glob(glob) => format!("{glob} (glob)"),
+    };
+    let methods = match &route.methods {
+        Methods::Any => String::new(),
+        Methods::Only(methods) => {
+            format!("{} ", methods.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(","))
+        }
+    };
+    let access = match route.access {
+        Access::Public => "public",
+        Access::SignedIn => "signed-in",
+        Access::Deny => "deny",
+    };
+    format!("{methods}{path}: {access}")
+}
