@@ -94,7 +94,9 @@ fn callback_url(config: &Config) -> String {
 
 /// Who may sign in, one rule per line.
 fn who(policy: &AccessPolicy) -> Vec<String> {
-    let verified = if policy.unverified_emails { "an" } else { "a verified" };
+    let (verified, or_not) =
+        if policy.unverified_emails { ("", ", verified or not") } else { ("verified ", "") };
+    let an = if policy.unverified_emails { "an" } else { "a" };
     let list = |items: Vec<&str>| items.join(", ");
     let mut rules = Vec::new();
     if policy.any_account {
@@ -102,11 +104,11 @@ fn who(policy: &AccessPolicy) -> Vec<String> {
     }
     if !policy.email_domains.is_empty() {
         let domains = list(policy.email_domains.iter().map(|d| d.as_str()).collect());
-        rules.push(format!("everybody with {verified} email address at {domains}"));
+        rules.push(format!("everybody with {an} {verified}email address at {domains}{or_not}"));
     }
     if !policy.emails.is_empty() {
         let emails = list(policy.emails.iter().map(|e| e.as_str()).collect());
-        rules.push(format!("with {verified} email address: {emails}"));
+        rules.push(format!("people with the {verified}email addresses {emails}{or_not}"));
     }
     if !policy.account_ids.is_empty() {
         rules.push(format!("accounts {}", list(policy.account_ids.iter().map(|a| a.as_str()).collect())));

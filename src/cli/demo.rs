@@ -3,20 +3,20 @@
 //!
 //! Says on every page that it is a demo; refuses any address but loopback; keeps nothing.
 
-use std::collections::BTreeMap;
-use std::io::Write;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{FAILED, INVALID};
+use super::{Exit, Terminal, serve};
 use crate::app::{App, Seams};
 use crate::config::{Config, Environment, LoadOptions};
 use crate::emulator::{Emulator, EmulatorError, Options, SampleApp, SampleAppError};
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::ops::{drain, logging};
+use crate::ops::drain::OsSignals;
+use crate::ops::logging;
 
 /// Try Anteroom with a made-up Atlassian and a sample app, on this computer only.
 #[derive(Clone, Debug, clap::Args)]
@@ -35,10 +35,14 @@ pub struct DemoArgs {
 /// Why the demo does not come up.
 #[derive(Debug, thiserror::Error)]
 enum DemoError {
-    #[error("the demo lets anybody in, so it listens on loopback only; {0} is not. Use 127.0.0.1, or `anteroom run`")]
+    #[error(
+        "the demo lets anybody in, so it listens on loopback only; {0} is not. Use 127.0.0.1, or `anteroom run`"
+    )]
     NotLoopback(IpAddr),
-    #[error("cannot listen on {0}: {1}. Is another demo running? Choose another port: anteroom demo --listen 127.0.0.1:0")]
-    Listen(SocketAddr, std::io::Error),
+    #[error(
+        "cannot listen on {0}: {1}. Is another demo running? Choose another port: anteroom demo --listen 127.0.0.1:0"
+    )]
+    Listen(SocketAddr, io::Error),
     #[error(transparent)]
     Emulator(#[from] EmulatorError),
     #[error(transparent)]
@@ -58,28 +62,36 @@ struct Demo {
 }
 
 /// Runs the demo until Ctrl-C.
-pub async fn run(args: &DemoArgs, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
-    logging::init(crate::ops::LogFormat::Text, "warn");
+pub(super) fn demo(args: &DemoArgs, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    if let Err(error) = logging::init(logging::LogFormat::Text, "warn") {
+        writeln!(terminal.err, "anteroom demo: {error}")?;
+    }
+    serve(run(args, terminal))
+}
+
+async fn run(args: &DemoArgs, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    let signals = OsSignals::install()?;
     let demo = match start(args).await {
         Ok(demo) => demo,
         Err(error) => {
-            let _told = writeln!(err, "anteroom demo: {error}");
+            writeln!(terminal.err, "anteroom demo: {error}")?;
             let usage = matches!(error, DemoError::NotLoopback(_));
-            return ExitCode::from(if usage { INVALID } else { FAILED });
+            return Ok(if usage { Exit::Usage } else { Exit::Failure });
         }
     };
-    let _told = writeln!(
-        out,
+    writeln!(
+        terminal.out,
         "\n  Anteroom's demo is ready. Open this in your browser:\n\n      {}\n\n  \
          It signs you in at a made-up Atlassian: pick anybody, press Accept. Nothing leaves this computer.\n  \
          Stop it with Ctrl-C.\n",
         demo.url
-    );
+    )?;
+    terminal.out.flush()?;
     if !args.no_browser {
         open_browser(&demo.url);
     }
-    demo.app.run(drain::signal()).await;
-    ExitCode::SUCCESS
+    demo.app.run(signals).await;
+    Ok(Exit::Success)
 }
 
 async fn start(args: &DemoArgs) -> Result<Demo, DemoError> {
@@ -100,7 +112,8 @@ async fn start(args: &DemoArgs) -> Result<Demo, DemoError> {
     for app in &mut options.fixture.apps {
         app.callbacks = vec![format!("{url}/api/auth/callback/atlassian")];
     }
-    let credentials = options.fixture.apps.first().map(|app| (app.client_id.clone(), app.client_secret.clone()));
+    let credentials =
+        options.fixture.apps.first().map(|app| (app.client_id.clone(), app.client_secret.clone()));
     let emulator = Emulator::start(options).await?;
     let config = config(&url, upstream, credentials.unwrap_or_default(), &emulator)?;
     let seams = Seams { listener: Some(listener), demo: true, ..Seams::default() };
@@ -134,8 +147,12 @@ fn config(
         ("ANTEROOM_OPS__ACCESS_LOG", "false"),
         ("ANTEROOM_PAGES__BRANDING__NAME", "Anteroom demo"),
     ];
-    let environment: BTreeMap<String, String> = keys.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-    let options = LoadOptions { environment: Environment::from(environment), no_file: true, ..LoadOptions::default() };
+    // Not a file of the operator's: the demo is the same wherever it runs.
+    let options = LoadOptions {
+        config: Some("/dev/null".into()),
+        environment: Environment::from_iter(keys),
+        ..LoadOptions::default()
+    };
     Config::load(&options).map(|(config, _)| config).map_err(|errors| DemoError::Config(errors.to_string()))
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::{Exit, Terminal, serve};
 use crate::emulator::{Emulator, EmulatorError, Fixture, FixtureError, Options};
 
 /// Run an offline stand-in for auth.atlassian.com and api.atlassian.com.
@@ -22,7 +23,7 @@ pub struct EmulatorArgs {
 
 /// Why the command ended early.
 #[derive(Debug, thiserror::Error)]
-pub enum EmulatorCommandError {
+pub(super) enum EmulatorCommandError {
     /// The fixture file cannot be read.
     #[error("cannot read the fixture {}: {source}", path.display())]
     Read {
@@ -49,8 +50,19 @@ pub enum EmulatorCommandError {
 
 impl EmulatorCommandError {
     /// Exit code: 2 for what the caller can correct on the command line or in the fixture, otherwise 1.
-    pub fn exit_code(&self) -> u8 {
+    fn exit_code(&self) -> u8 {
         if matches!(self, Self::Io(_)) { 1 } else { 2 }
+    }
+}
+
+/// `anteroom emulator`
+pub(super) fn emulator(args: &EmulatorArgs, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    match serve(async { Ok(run(args.clone(), terminal.out).await) })? {
+        Ok(()) => Ok(Exit::Success),
+        Err(error) => {
+            writeln!(terminal.err, "anteroom emulator: {error}")?;
+            Ok(if error.exit_code() == 2 { Exit::Usage } else { Exit::Failure })
+        }
     }
 }
 
@@ -58,7 +70,7 @@ impl EmulatorCommandError {
 ///
 /// # Errors
 /// [`EmulatorCommandError`]; its text says what to change.
-pub async fn run(args: EmulatorArgs, out: &mut (dyn Write + Send)) -> Result<(), EmulatorCommandError> {
+async fn run(args: EmulatorArgs, out: &mut (dyn Write + Send)) -> Result<(), EmulatorCommandError> {
     let fixture = args.fixture.as_deref().map_or_else(|| Ok(Fixture::demo()), read)?;
     let apps = fixture.apps.clone();
     let options = Options { listen: args.listen, fixture, approve: args.approve, ..Options::loopback() };

@@ -5,14 +5,16 @@
 
 mod check;
 mod completions;
+mod demo;
+mod emulator;
 mod healthcheck;
 mod keygen;
 mod man;
 mod reference;
+mod run;
 mod schema;
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,6 +24,8 @@ use crate::config::{Config, ConfigErrors, Environment, Flag, LoadOptions, Warnin
 
 pub use check::CheckArgs;
 pub use completions::CompletionsArgs;
+pub use demo::DemoArgs;
+pub use emulator::EmulatorArgs;
 pub use healthcheck::HealthcheckArgs;
 pub use reference::reference;
 
@@ -90,34 +94,6 @@ pub struct RunArgs {
     pub public_url: Option<String>,
 }
 
-/// `anteroom demo`
-#[derive(Clone, Debug, Args)]
-pub struct DemoArgs {
-    /// Loopback address and port to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4180")]
-    pub listen: SocketAddr,
-    /// An app of yours instead of the sample
-    #[arg(long, value_name = "URL")]
-    pub upstream: Option<String>,
-    /// Do not open a browser
-    #[arg(long)]
-    pub no_browser: bool,
-}
-
-/// `anteroom emulator`
-#[derive(Clone, Debug, Args)]
-pub struct EmulatorArgs {
-    /// Loopback address and port to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4190")]
-    pub listen: SocketAddr,
-    /// TOML file with users, sites, groups and apps; without it, those of the demo
-    #[arg(long, value_name = "FILE")]
-    pub fixture: Option<PathBuf>,
-    /// Account ID or email of the user who is logged in and consents to everything; without it, pages ask
-    #[arg(long, value_name = "SUBJECT")]
-    pub approve: Option<String>,
-}
-
 /// How to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -154,9 +130,9 @@ pub struct Terminal<'a> {
     /// The environment.
     pub environment: Environment,
     /// What was asked for.
-    pub out: &'a mut dyn Write,
+    pub out: &'a mut (dyn Write + Send),
     /// Everything else.
-    pub err: &'a mut dyn Write,
+    pub err: &'a mut (dyn Write + Send),
 }
 
 /// Parses the command line of this process and does what it says.
@@ -180,9 +156,9 @@ pub fn main() -> ExitCode {
 /// Does what a parsed command line says.
 pub fn execute(cli: Cli, terminal: &mut Terminal<'_>) -> Exit {
     let done = match cli.command.unwrap_or(Command::Run(cli.run)) {
-        Command::Run(_) | Command::Demo(_) | Command::Emulator(_) => {
-            writeln!(terminal.err, "anteroom: this command is not part of this build").map(|()| Exit::Failure)
-        }
+        Command::Run(args) => run::run(&args, terminal),
+        Command::Demo(args) => demo::demo(&args, terminal),
+        Command::Emulator(args) => emulator::emulator(&args, terminal),
         Command::Check(args) => check::check(&args, terminal),
         Command::Schema => schema::schema(terminal),
         Command::Keygen => keygen::keygen(terminal),
@@ -225,6 +201,11 @@ impl RunArgs {
         ];
         LoadOptions { flags: flags.into_iter().flatten().collect(), ..self.config.load_options(environment) }
     }
+}
+
+/// Runs a command that serves, on the one runtime of the process.
+fn serve<T>(command: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }
 
 impl Terminal<'_> {

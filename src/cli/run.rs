@@ -1,40 +1,44 @@
 //! `anteroom run`: the main job, until SIGTERM or Ctrl-C.
 
-use std::io::Write;
-use std::process::ExitCode;
+use std::io;
 
-use super::{ConfigArgs, FAILED, INVALID};
+use super::{Exit, RunArgs, Terminal, serve};
 use crate::app::{App, Seams};
-use crate::config::Config;
-use crate::ops::{drain, logging};
+use crate::config::{Config, LogFormat};
+use crate::ops::drain::OsSignals;
+use crate::ops::logging;
 
-/// Loads the configuration, starts, says where it listens, and serves.
-pub async fn run(args: &ConfigArgs, err: &mut dyn Write) -> ExitCode {
-    let (config, warnings) = match Config::load(&args.load_options()) {
-        Ok(loaded) => loaded,
-        Err(errors) => {
-            let _told = write!(err, "{errors}");
-            return ExitCode::from(INVALID);
-        }
+/// Loads the configuration, starts, and serves.
+pub(super) fn run(args: &RunArgs, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    let options = args.load_options(&terminal.environment);
+    let config = match terminal.load(&options)? {
+        Ok(config) => config,
+        Err(exit) => return Ok(exit),
     };
-    logging::init(config.ops.log_format.into(), &config.ops.level);
-    for warning in &warnings {
-        let _told = writeln!(err, "{warning}");
+    let format = match config.ops.log_format {
+        LogFormat::Json => logging::LogFormat::Json,
+        LogFormat::Text => logging::LogFormat::Text,
+    };
+    if let Err(error) = logging::init(format, config.ops.level.as_str()) {
+        writeln!(terminal.err, "anteroom: {error}")?;
+        return Ok(Exit::Failure);
     }
-    serve(config, Seams::default(), err).await
+    serve(start(config, terminal))
 }
 
-/// Starts and serves; shared with the demo.
-pub(super) async fn serve(config: Config, seams: Seams, err: &mut dyn Write) -> ExitCode {
+async fn start(config: Config, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    let signals = OsSignals::install()?;
     let callback = config.public_url.callback_url(&config.atlassian.callback_path);
-    let app = match App::start(config, seams).await {
-        Ok(app) => app,
-        Err(error) => {
-            let _told = writeln!(err, "anteroom cannot start: {error}");
-            return ExitCode::from(FAILED);
+    match App::start(config, Seams::default()).await {
+        Ok(app) => {
+            let ops = app.ops_address().map(|address| address.to_string()).unwrap_or_default();
+            tracing::info!(listen = %app.address(), ops, %callback, "ready");
+            app.run(signals).await;
+            Ok(Exit::Success)
         }
-    };
-    tracing::info!(address = %app.address(), ops = ?app.ops_address(), %callback, "anteroom is ready");
-    app.run(drain::signal()).await;
-    ExitCode::SUCCESS
+        Err(error) => {
+            writeln!(terminal.err, "anteroom does not start: {error}")?;
+            Ok(Exit::Failure)
+        }
+    }
 }

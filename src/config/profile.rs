@@ -31,7 +31,9 @@ fn is_profile(name: &str, table: &dyn TableLike, shape: &Shape, asked: Option<&s
     }
     let holds_settings = table.iter().any(|(key, _)| shape.child(key).is_some());
     let holds_tables = table.iter().any(|(_, item): (_, &Item)| item.is_table_like());
-    asked == Some(name) || holds_settings || (holds_tables && nearest(name, shape.keys()).is_none())
+    asked == Some(name)
+        || holds_settings
+        || ((holds_tables || table.is_empty()) && nearest(name, shape.keys()).is_none())
 }
 
 /// A profile was asked for that is not there.

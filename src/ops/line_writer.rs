@@ -151,24 +151,44 @@ impl Shared {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::mpsc;
 
     use super::*;
+
+    /// A place to write to and read back.
+    #[derive(Clone, Default)]
+    pub(in crate::ops) struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl Buffer {
+        pub(in crate::ops) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
 
     /// A writer that shows each batch, after being let through a gate.
     struct Gated {
         entered: mpsc::Sender<()>,
         gate: mpsc::Receiver<()>,
-        out: Arc<Mutex<Vec<u8>>>,
+        out: Buffer,
     }
 
     impl Write for Gated {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let _ = self.entered.send(());
             let _ = self.gate.recv();
-            self.out.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
+            self.out.write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -181,13 +201,13 @@ mod tests {
         metrics: Arc<Metrics>,
         entered: mpsc::Receiver<()>,
         gate: mpsc::Sender<()>,
-        out: Arc<Mutex<Vec<u8>>>,
+        out: Buffer,
     }
 
     fn rig(capacity: usize, patience: Duration) -> Rig {
-        let (metrics, out) = (Arc::new(Metrics::new()), Arc::new(Mutex::new(Vec::new())));
+        let (metrics, out) = (Arc::new(Metrics::new()), Buffer::default());
         let ((entered_tx, entered), (gate, gate_rx)) = (mpsc::channel(), mpsc::channel());
-        let gated = Gated { entered: entered_tx, gate: gate_rx, out: Arc::clone(&out) };
+        let gated = Gated { entered: entered_tx, gate: gate_rx, out: out.clone() };
         let writer = LineWriter::with(gated, Arc::clone(&metrics), capacity, patience).unwrap();
         Rig { writer, metrics, entered, gate, out }
     }
@@ -215,7 +235,7 @@ mod tests {
         assert_eq!(dropped(&metrics), 2);
         drop(gate);
         writer.close();
-        assert_eq!(out.lock().unwrap().as_slice(), b"one\ntwo\n3hr\naudit\n");
+        assert_eq!(out.text(), "one\ntwo\n3hr\naudit\n");
     }
 
     #[test]
@@ -243,7 +263,7 @@ mod tests {
             }
         });
         writer.close();
-        let out = String::from_utf8(out.lock().unwrap().clone()).unwrap();
+        let out = out.text();
         assert_eq!(out.lines().count(), 4000);
         assert_eq!(dropped(&metrics), 0);
         assert!(out.lines().all(|line| line.len() == 4 && line.chars().all(|c| line.starts_with(c))));

@@ -74,11 +74,13 @@ fn filter(level: &str) -> Result<Targets, LoggingError> {
     Ok(Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(OURS, level))
 }
 
+type Sink = Box<dyn Fn(&[u8]) + Send + Sync>;
+
 /// Makes a line of each event.
 struct Diagnostics {
     format: LogFormat,
     clock: Box<dyn Clock>,
-    write: Box<dyn Fn(&[u8]) + Send + Sync>,
+    write: Sink,
 }
 
 impl<S: Subscriber> Layer<S> for Diagnostics {
@@ -198,4 +200,101 @@ fn cleaned(text: &str) -> String {
         rest = behind;
     }
     out + rest + cut
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::{debug, error, info, trace, warn};
+
+    use super::*;
+    use crate::clock::{ManualClock, Timestamp};
+
+    /// What `say` makes of the log.
+    fn logged(format: LogFormat, level: &str, say: impl FnOnce()) -> Vec<String> {
+        let out = Arc::new(Mutex::new(Vec::new()));
+        let write = {
+            let out = Arc::clone(&out);
+            move |line: &[u8]| out.lock().unwrap().extend_from_slice(line)
+        };
+        let clock = Box::new(ManualClock::at(Timestamp::from_secs(0)));
+        let lines = Diagnostics { format, clock, write: Box::new(write) };
+        let subscriber = tracing_subscriber::registry().with(filter(level).unwrap()).with(lines);
+        tracing::subscriber::with_default(subscriber, say);
+        String::from_utf8(out.lock().unwrap().clone()).unwrap().lines().map(Into::into).collect()
+    }
+
+    #[test]
+    fn libraries_never_get_below_warn() {
+        for (level, ours, theirs) in [("error", 1, 1), ("warn", 2, 2), ("info", 3, 2), ("trace", 5, 2)] {
+            let say = || {
+                error!(target: "anteroom::proxy", "x");
+                warn!(target: "anteroom::proxy", "x");
+                info!(target: "anteroom::proxy", "x");
+                debug!(target: "anteroom::proxy", "x");
+                trace!(target: "anteroom::proxy", "x");
+            };
+            assert_eq!(logged(LogFormat::Json, level, say).len(), ours, "{level}");
+            let say = || {
+                error!(target: "pingora_proxy", "x");
+                warn!(target: "pingora_proxy", "x");
+                info!(target: "pingora_proxy", "x");
+                debug!(target: "hyper", "x");
+                trace!(target: "h2", "x");
+            };
+            assert_eq!(logged(LogFormat::Json, level, say).len(), theirs, "{level}");
+        }
+    }
+
+    #[test]
+    fn both_formats() {
+        let say = || {
+            let error = io::Error::other("no\nroute");
+            warn!(target: "anteroom::x", %error, request_id = "r1", tries = 2, "it \"failed\"\nERROR forged");
+        };
+        assert_eq!(
+            logged(LogFormat::Json, "info", say),
+            [concat!(
+                r#"{"@timestamp":"1970-01-01T00:00:00.000Z","event.dataset":"anteroom.log","log.level":"warn","#,
+                r#""log.logger":"anteroom::x","message":"it \"failed\"\nERROR forged","http.request.id":"r1","#,
+                r#""error.message":"no\nroute","labels":{"tries":"2"}}"#
+            )]
+        );
+        assert_eq!(
+            logged(LogFormat::Text, "info", say),
+            [concat!(
+                r#"1970-01-01T00:00:00.000Z WARN  anteroom::x: it "failed"\u000aERROR forged tries=2 "#,
+                r#"error="no\nroute" id=r1"#
+            )]
+        );
+    }
+
+    #[test]
+    fn no_query_and_no_raw_head_gets_through() {
+        let table = [
+            ("Fail to proxy: x, GET /cb?code=SECRET&state=SECRET, Host: a", "GET /cb?[left out] Host: a"),
+            ("error for url (https://a/b?SECRET)", "(https://a/b?[left out])"),
+            ("\"/a?SECRET\" and '/b?SECRET'", "\"/a?[left out]\" and '/b?[left out]'"),
+            ("/a?SECRET?SECRET", "/a?[left out]"),
+            ("bad head, cause: x, buf: GET / HTTP/1.1\\r\\nCookie: a=SECRET", "cause: x, buf: [left out]"),
+            ("is it up? try again", "is it up? try again"),
+            ("is it?", "is it?"),
+        ];
+        for (raw, kept) in table {
+            for format in [LogFormat::Json, LogFormat::Text] {
+                let say = || error!(target: "pingora_proxy", error = raw, "{raw}");
+                let lines = logged(format, "info", say).join("\n");
+                assert!(!lines.contains("SECRET"), "{lines}");
+                assert!(lines.replace("\\\"", "\"").contains(kept), "{kept} in {lines}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_level_that_is_none_is_refused_by_name() {
+        let error = filter("loud").unwrap_err().to_string();
+        assert_eq!(error, "`loud` is no log level; use error, warn, info, debug or trace");
+        assert!(filter("INFO").is_ok());
+    }
 }

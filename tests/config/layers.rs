@@ -85,6 +85,13 @@ fn mistakes_in_the_environment_name_the_variable() {
 }
 
 #[test]
+fn the_callback_is_no_page_to_land_on() {
+    let at = [("ANTEROOM_ATLASSIAN__CALLBACK_PATH", "/cb"), ("ANTEROOM_PAGES__SUCCESS", "/cb?x")];
+    let want = "config.landing pages.success @environment variable ANTEROOM_PAGES__SUCCESS";
+    assert_eq!(Case::new(GOOD).env(&at).mistakes(), [want]);
+}
+
+#[test]
 fn the_provider_variables_are_aliases_below_our_own() {
     let bare = broken("client_secret", "").replace("client_id", "# client_id");
     let alias = ("PROVIDER_ATLASSIAN_CLIENT_ID", ID);

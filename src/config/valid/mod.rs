@@ -35,8 +35,12 @@ pub(super) fn config(raw: &RawConfig, read_from: ReadFrom, check: &mut Check<'_>
     let routes = routes::check(&raw.routes, check);
     let headers = headers::check(&raw.headers, public_url.as_ref(), check);
     let session = session::check(&raw.session, check);
-    let pages =
-        pages::check(&raw.pages, public_url.as_ref(), routes.as_ref().map(|(compiled, _)| compiled), check);
+    let site = pages::Site {
+        public_url: public_url.as_ref(),
+        callback_path: &raw.atlassian.callback_path,
+        routes: routes.as_ref().map(|(compiled, _)| compiled),
+    };
+    let pages = pages::check(&raw.pages, &site, check);
     let store = store::check(&raw.store, check);
     let ops = ops::check(&raw.ops, check);
     ops::apart(&raw.ops, proxy.as_ref(), ops.as_ref(), check);

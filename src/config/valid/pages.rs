@@ -61,19 +61,24 @@ pub struct Branding {
     pub support: Option<String>,
 }
 
-pub(super) fn check(
-    raw: &RawPages,
-    public_url: Option<&PublicUrl>,
-    routes: Option<&Routes>,
-    check: &mut Check<'_>,
-) -> Option<Pages> {
+/// What pages have to fit to.
+pub(super) struct Site<'a> {
+    /// Unless that is wrong itself.
+    pub(super) public_url: Option<&'a PublicUrl>,
+    /// The one path that is never a page.
+    pub(super) callback_path: &'a str,
+    /// Unless they are wrong themselves.
+    pub(super) routes: Option<&'a Routes>,
+}
+
+pub(super) fn check(raw: &RawPages, site: &Site<'_>, check: &mut Check<'_>) -> Option<Pages> {
     let mut page = |name: &str, text: &Option<String>| match text {
-        Some(text) => landing(&format!("pages.{name}"), text, public_url, check).map(Some),
+        Some(text) => landing(&format!("pages.{name}"), text, site, check).map(Some),
         None => Some(None),
     };
     let (success, error, new_user) =
         (page("success", &raw.success), page("error", &raw.error), page("new_user", &raw.new_user));
-    if let (Some(Some(Landing::Path(path))), Some(routes)) = (&error, routes) {
+    if let (Some(Some(Landing::Path(path))), Some(routes)) = (&error, site.routes) {
         reachable_without_session(path, routes, check);
     }
     let name = line("pages.branding.name", raw.branding.name.as_deref(), 60, check);
@@ -85,13 +90,14 @@ pub(super) fn check(
     Some(Pages { success: success?, error: error?, new_user: new_user?, welcome, sign_in, branding })
 }
 
-fn landing(key: &str, text: &str, public_url: Option<&PublicUrl>, check: &mut Check<'_>) -> Option<Landing> {
-    if let Some(path) = ReturnTo::parse(text) {
+fn landing(key: &str, text: &str, site: &Site<'_>, check: &mut Check<'_>) -> Option<Landing> {
+    let path = ReturnTo::parse(text);
+    if let Some(path) = path.filter(|path| path.as_str().split('?').next() != Some(site.callback_path)) {
         return Some(Landing::Path(path));
     }
     let url = Url::parse(text).ok().filter(|url| url.scheme() == "https" && url.username().is_empty());
     let remedy = match &url {
-        Some(url) if public_url.is_none_or(|own| !own.same_origin(url)) => {
+        Some(url) if site.public_url.is_none_or(|own| !own.same_origin(url)) => {
             return Some(Landing::Url(url.clone()));
         }
         Some(url) => format!("write the path alone: \"{}\"", url.path()),
