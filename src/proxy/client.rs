@@ -9,19 +9,20 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::{Buf as _, Bytes};
 use http::HeaderValue;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
     UniqueID, UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufWriter, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Sleep, sleep};
 
 /// Puts header and a small body into one packet; larger writes pass it by.
 const WRITE_BUFFER: usize = 4096;
@@ -29,7 +30,8 @@ const WRITE_BUFFER: usize = 4096;
 const BODY_WITH_HEADER: usize = 64 * 1024;
 /// How much, and for how long, is read on after an answer that came before the end of the request. Closing at once
 /// would reset the connection, and the client could lose the answer (RFC 9112 §9.6).
-const LINGER: (u64, Duration) = (256 * 1024, Duration::from_secs(1));
+const LINGER_BYTES: usize = 1024 * 1024;
+const LINGER_TIME: Duration = Duration::from_secs(1);
 
 /// What the hooks and the accept loop know of a connection.
 #[derive(Debug)]
@@ -77,6 +79,10 @@ impl Connection {
         Some(self.refusal.load(Ordering::Relaxed)).filter(|status| *status > 0)
     }
 
+    fn lingers(&self) -> bool {
+        self.linger.load(Ordering::Relaxed) || self.refusal().is_some()
+    }
+
     fn refuse(&self, status: u16) {
         // The first reason is the one to tell.
         let _kept = self.refusal.compare_exchange(0, status, Ordering::Relaxed, Ordering::Relaxed);
@@ -92,6 +98,15 @@ pub(super) struct Client {
     header_bytes: usize,
     received: usize,
     deadline: Option<Pin<Box<Sleep>>>,
+    ending: Ending,
+}
+
+/// How far the end of a connection has come.
+#[derive(Debug)]
+enum Ending {
+    NotYet,
+    Saying(Bytes),
+    Lingering(usize, Pin<Box<Sleep>>),
 }
 
 impl Client {
@@ -103,7 +118,15 @@ impl Client {
         header_bytes: usize,
     ) -> Self {
         let io = BufWriter::with_capacity(WRITE_BUFFER, tcp);
-        Self { io, connection, header_time, header_bytes, received: 0, deadline: None }
+        Self {
+            io,
+            connection,
+            header_time,
+            header_bytes,
+            received: 0,
+            deadline: None,
+            ending: Ending::NotYet,
+        }
     }
 
     /// What is known of the connection.
@@ -174,23 +197,47 @@ impl AsyncWrite for Client {
         Pin::new(&mut self.io).poll_flush(context)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
+    /// Says the refusal, if there is one, closes our half, and reads on for a while if the client may still be sending.
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.ending {
+                Ending::NotYet => {
+                    this.ending =
+                        Ending::Saying(this.connection.refusal().map(page).unwrap_or_default().into());
+                }
+                Ending::Saying(page) if page.is_empty() => {
+                    let _gone_already = ready!(Pin::new(&mut this.io).poll_shutdown(context));
+                    if !this.connection.lingers() {
+                        return Poll::Ready(Ok(()));
+                    }
+                    this.ending = Ending::Lingering(LINGER_BYTES, Box::pin(sleep(LINGER_TIME)));
+                }
+                Ending::Saying(page) => match ready!(Pin::new(&mut this.io).poll_write(context, page)) {
+                    Ok(written) => page.advance(written),
+                    Err(_) => return Poll::Ready(Ok(())),
+                },
+                Ending::Lingering(left, until) => {
+                    let mut waste = [0; 1024];
+                    let mut buffer = ReadBuf::new(&mut waste);
+                    if until.as_mut().poll(context).is_ready() || *left == 0 {
+                        return Poll::Ready(Ok(()));
+                    }
+                    let read = ready!(Pin::new(&mut this.io).poll_read(context, &mut buffer));
+                    if read.is_err() || buffer.filled().is_empty() {
+                        return Poll::Ready(Ok(()));
+                    }
+                    *left = left.saturating_sub(buffer.filled().len());
+                }
+            }
+        }
     }
 }
 
 #[async_trait]
 impl Shutdown for Client {
     async fn shutdown(&mut self) {
-        let refusal = self.connection.refusal();
-        if let Some(status) = refusal {
-            let _gone = self.io.write_all(page(status).as_bytes()).await;
-        }
-        let _gone = self.io.shutdown().await;
-        if refusal.is_some() || self.connection.linger.load(Ordering::Relaxed) {
-            let mut rest = self.io.get_mut().take(LINGER.0);
-            let _read_or_not = timeout(LINGER.1, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
-        }
+        let _gone_already = AsyncWriteExt::shutdown(self).await;
     }
 }
 

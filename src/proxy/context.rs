@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Instant;
 
@@ -28,8 +27,8 @@ pub(super) struct Request {
     pub(super) attempts: usize,
     /// When the upstream was asked.
     pub(super) asked: Option<Instant>,
-    /// What it answered, and after how long.
-    pub(super) answered: Option<(StatusCode, Duration)>,
+    /// How long it took to answer.
+    pub(super) answered: Option<Duration>,
     /// Counts the WebSocket as long as it is open.
     pub(super) websocket: Option<Open>,
 }

@@ -110,7 +110,7 @@ impl ProxyHttp for App {
         request: &mut Request,
     ) -> pingora::Result<()> {
         let provisioned = response::clean(response, |name| self.auth.cookie_names().is_ours(name))?;
-        request.answered = request.asked.map(|asked| (response.status, asked.elapsed()));
+        request.answered = request.asked.map(|asked| asked.elapsed());
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             request.websocket = Some(Open::new(&self.auth.metrics().websockets));
         }

@@ -89,6 +89,7 @@ impl Phases {
         let raw = session.to_h1_raw();
         if let Err(status) = facts::examine(session.req_header(), &raw, self.settings.limits) {
             request.decision = Some(Decision::BadTarget);
+            self.auth.metrics().decision(Decision::BadTarget);
             let bad_request = status == StatusCode::BAD_REQUEST;
             let page = || self.auth.bad_request(&self.facts(session, request));
             return Next::Answer(if bad_request { page() } else { own_pages::plain(status) });
@@ -154,10 +155,7 @@ impl Phases {
         }
         let facts = self.facts(session, request);
         match (error.esource(), error.etype()) {
-            (ErrorSource::Upstream, etype) => {
-                self.auth.metrics().upstream_error();
-                Some(self.auth.upstream_down(&facts, is_timeout(etype)))
-            }
+            (ErrorSource::Upstream, etype) => Some(self.auth.upstream_down(&facts, is_timeout(etype))),
             (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => Some(self.auth.bad_request(&facts)),
             (ErrorSource::Downstream, ErrorType::ReadTimedout) => {
                 Some(own_pages::plain(StatusCode::REQUEST_TIMEOUT))
@@ -171,11 +169,12 @@ impl Phases {
     pub(super) fn record(&self, session: &Session, request: &Request) {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         let duration = request.started.elapsed();
+        let now = SystemClock.now_millis();
         self.auth.metrics().request(status, duration);
         let header = session.req_header();
         let live = request.permit.as_ref().and_then(|permit| permit.session());
         self.access_log.record(&AccessEntry {
-            time_ms: SystemClock.now_millis(),
+            time_ms: now.saturating_sub(millis(duration)),
             request_id: request.id.as_str(),
             client: ip_of(session),
             method: header.method.as_str(),
@@ -186,15 +185,14 @@ impl Phases {
             decision: request.decision.map_or("", Decision::as_str),
             account_id: live.map(|live| live.session().person.account_id.as_str()),
             user_agent: header.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
-            upstream_ms: request
-                .answered
-                .map(|(_, took)| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+            upstream_ms: request.answered.map(millis),
         });
     }
 
     /// Counts and logs what was answered before there was a request.
     pub(super) fn record_refusal(&self, connection: &Connection, status: u16) {
         self.auth.metrics().request(status, Duration::ZERO);
+        self.auth.metrics().decision(Decision::BadTarget);
         self.access_log.record(&AccessEntry {
             time_ms: SystemClock.now_millis(),
             request_id: self.request_ids.next().as_str(),
@@ -204,7 +202,7 @@ impl Phases {
             status,
             bytes_out: 0,
             duration: Duration::ZERO,
-            decision: "",
+            decision: Decision::BadTarget.as_str(),
             account_id: None,
             user_agent: None,
             upstream_ms: None,
@@ -257,4 +255,8 @@ fn decision_of(check: &Check) -> Decision {
             _ => Decision::SignIn,
         },
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
