@@ -49,6 +49,11 @@ impl fmt::Display for Timestamp {
 pub trait Clock: Send + Sync + 'static {
     /// The present.
     fn now(&self) -> Timestamp;
+
+    /// The present in milliseconds since the Unix epoch, for logs.
+    fn now_millis(&self) -> u64 {
+        self.now().as_secs().saturating_mul(1000)
+    }
 }
 
 /// The operating system's clock.
@@ -60,6 +65,12 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         // A clock before 1970 reads as the epoch: everything is then "not yet valid", which fails closed.
         Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()))
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "the one home of wall time")]
+    fn now_millis(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -88,6 +99,10 @@ impl Clock for ManualClock {
 impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     fn now(&self) -> Timestamp {
         (**self).now()
+    }
+
+    fn now_millis(&self) -> u64 {
+        (**self).now_millis()
     }
 }
 

@@ -4,6 +4,8 @@
 //! file.
 
 #![allow(
+    missing_docs,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -11,8 +13,13 @@
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::large_futures,
+    clippy::needless_pass_by_value,
     reason = "a test that meets the unexpected should stop right there"
 )]
 
+mod attacks;
+mod emulator;
 mod layering;
+mod proxy;
+mod store;
 mod support;

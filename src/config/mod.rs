@@ -1,1 +1,106 @@
-//! (being written)
+//! What did the operator say? From a file, the environment and flags to a [`Config`] of domain types.
+//!
+//! Guarantees: a [`Config`] that exists is valid, and nothing in it is checked again; otherwise every mistake is
+//! reported at once, with its place and its remedy ([`ConfigErrors`]); no message holds a secret.
+//! Must not: touch the network, or read the process environment anywhere but in [`Environment::of_the_process`].
+//!
+//! As typed (`raw/`, with serde and schemars) → layers merged (`layers`, with figment) → as valid (`valid/`).
+
+mod check;
+mod convert;
+mod environment;
+mod file;
+mod finding;
+mod key;
+mod layers;
+mod profile;
+mod raw;
+mod reference;
+mod shape;
+mod valid;
+mod variables;
+
+use std::path::PathBuf;
+
+pub use environment::Environment;
+pub use finding::{ConfigErrors, Finding, Origin, Snippet, Warning};
+pub use reference::reference;
+pub use shape::json_schema;
+pub use valid::{
+    Atlassian, Branding, Headers, Landing, Level, Limits, LogFormat, NewUser, NewUserUntil, Ops, Pages, Prompt,
+    Proxy, PublicUrl, Scheme, Session, StoreUrl, Timeouts, Upstream,
+};
+
+use crate::gate::Routes;
+use crate::policy::AccessPolicy;
+use check::Check;
+use layers::Layers;
+
+/// The file of a machine-wide installation.
+pub const SYSTEM_FILE: &str = "/etc/anteroom/anteroom.toml";
+
+/// A valid configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// Where people reach the app.
+    pub public_url: PublicUrl,
+    /// The app registered at Atlassian.
+    pub atlassian: Atlassian,
+    /// The listener and the upstream.
+    pub proxy: Proxy,
+    /// Who may sign in; names somebody.
+    pub access: AccessPolicy,
+    /// What each path demands.
+    pub routes: Routes,
+    /// What the upstream is told.
+    pub headers: Headers,
+    /// Keys and lifetimes of sessions.
+    pub session: Session,
+    /// How long an account counts as new.
+    pub new_user: NewUser,
+    /// Where people land, and what they see.
+    pub pages: Pages,
+    /// Where state is kept.
+    pub store: StoreUrl,
+    /// How Anteroom is watched and stopped.
+    pub ops: Ops,
+}
+
+/// Where to look for the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// `--config`; else `ANTEROOM_CONFIG`, `anteroom.toml` in the working folder, [`SYSTEM_FILE`], or no file at all.
+    pub config: Option<PathBuf>,
+    /// `--profile`; else `ANTEROOM_PROFILE`, else none.
+    pub profile: Option<String>,
+    /// The environment.
+    pub environment: Environment,
+    /// The working folder, which relative paths count from; empty for the process's own.
+    pub folder: PathBuf,
+    /// Flags that set something, such as `--listen`.
+    pub flags: Vec<Flag>,
+}
+
+/// A flag that sets something.
+#[derive(Clone, Debug)]
+pub struct Flag {
+    /// As typed: `--listen`.
+    pub name: &'static str,
+    /// What it sets: `proxy.listen`.
+    pub key: &'static str,
+    /// To what.
+    pub value: String,
+}
+
+impl Config {
+    /// Reads all layers and checks everything. Reads files; makes no call to anywhere.
+    pub fn load(options: &LoadOptions) -> Result<(Self, Vec<Warning>), ConfigErrors> {
+        let alone = |finding| ConfigErrors::new(vec![finding], Vec::new());
+        let layers = Layers::read(options).map_err(alone)?;
+        let raw = layers.extract().map_err(|finding| alone(*finding))?;
+        let mut check = Check::new(&layers, &options.folder);
+        let config = valid::config(&raw, &mut check);
+        let warnings = check.finish()?;
+        config.map(|config| (config, warnings)).ok_or_else(|| alone(Finding::unexplained()))
+    }
+}

@@ -1,1 +1,3 @@
-//! (being written)
+//! What is running, and how is it? Health, metrics and logs.
+
+pub mod access_log;

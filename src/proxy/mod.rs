@@ -1,1 +1,168 @@
-//! (being written)
+//! How does an allowed request reach the app, and its answer the client? pingora's phases, each handed to its module.
+//!
+//! Guarantees: nothing is forwarded without a [`SessionPermit`](crate::auth::SessionPermit); identity headers are set
+//! after everything that a client's `Connection` could remove; bodies are streamed, never held; no log line carries a
+//! query, a cookie or a header. pingora is used as a library: the runtime, the listener and the drain are ours.
+
+mod client;
+mod context;
+mod dns;
+mod facts;
+mod forwarded;
+mod listener;
+mod own_pages;
+mod phases;
+mod request_id;
+mod response;
+pub mod settings;
+mod upstream;
+mod websocket_gate;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::StatusCode;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType};
+use tokio::time::Instant;
+
+use self::context::{Open, Request};
+use self::phases::{Next, Phases, close_when_draining};
+
+pub use self::listener::{Drained, Proxy};
+pub use self::settings::{Settings, SetupError};
+
+/// The phases, as pingora owns them.
+struct App(Arc<Phases>);
+
+impl Deref for App {
+    type Target = Phases;
+    fn deref(&self) -> &Phases {
+        &self.0
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for App {
+    type CTX = Request;
+
+    fn new_ctx(&self) -> Request {
+        Request::new(self.request_ids.next())
+    }
+
+    /// None: pingora's own would be compression.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, request: &mut Request) -> pingora::Result<bool> {
+        self.begin(session, request);
+        let reply = match self.decide(session, request) {
+            Next::Forward => return Ok(false),
+            Next::Answer(reply) => reply,
+            Next::Serve(endpoint) => self.serve(endpoint, session, request).await,
+        };
+        close_when_draining(session);
+        own_pages::write(session, request.id, reply).await.map(|()| true)
+    }
+
+    async fn upstream_peer(
+        &self,
+        _session: &mut Session,
+        request: &mut Request,
+    ) -> pingora::Result<Box<HttpPeer>> {
+        request.asked = Some(Instant::now());
+        let peer = self.upstream.peer(request.kind, request.attempts).await;
+        peer.ok_or_else(|| {
+            Error::explain(ErrorType::ConnectNoRoute, "no address for the upstream's name").into_up()
+        })
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        peer: &HttpPeer,
+        request: &mut Request,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        error.set_retry(self.upstream.connect_failed(request.attempts));
+        request.attempts += 1;
+        let (id, kind) = (request.id.as_str(), error.root_etype().as_str());
+        tracing::warn!(request_id = id, upstream = %peer._address, error = kind, cause = %error.root_cause(), "no connection to the upstream");
+        error
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        header: &mut RequestHeader,
+        request: &mut Request,
+    ) -> pingora::Result<()> {
+        self.prepare(session, header, request)
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        request: &mut Request,
+    ) -> pingora::Result<()> {
+        let provisioned = response::clean(response, |name| self.auth.cookie_names().is_ours(name))?;
+        request.answered = request.asked.map(|asked| (response.status, asked.elapsed()));
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            request.websocket = Some(Open::new(&self.auth.metrics().websockets));
+        }
+        if provisioned
+            && let Some(permit) = &request.permit
+            && let Some(line) = self.auth.provisioned(permit).await
+        {
+            response.append_header("Set-Cookie", line)?;
+        }
+        close_when_draining(session);
+        Ok(())
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        request: &mut Request,
+    ) -> FailToProxy {
+        let (id, source, kind) = (request.id.as_str(), error.esource().as_str(), error.etype().as_str());
+        tracing::warn!(request_id = id, source, error = kind, "a request failed");
+        let mut error_code = 0;
+        if let Some(reply) = self.failure(session, request, error) {
+            error_code = reply.status.as_u16();
+            session.set_keepalive(None);
+            // The client may be gone as well; there is nobody left to tell.
+            let _gone = own_pages::write(session, request.id, reply).await;
+        }
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, request: &mut Request) {
+        request.websocket = None;
+        self.record(session, request);
+    }
+
+    /// Everything that may be said is said by us: pingora's lines quote targets and buffers.
+    fn suppress_error_log(&self, _session: &Session, _request: &Request, _error: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _request: &Request,
+        _error: &Error,
+        _context: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+
+    fn request_summary(&self, _session: &Session, request: &Request) -> String {
+        format!("request {}", request.id.as_str())
+    }
+}

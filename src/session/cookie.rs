@@ -48,10 +48,16 @@ impl CookieNames {
         &self.loop_guard
     }
 
-    fn is_ours(&self, name: &[u8]) -> bool {
+    /// Whether a cookie of this name is one of ours.
+    pub fn is_ours(&self, name: &[u8]) -> bool {
         // Plain and `__Host-` twins alike: the upstream has no business with either.
         let bare = name.strip_prefix(b"__Host-").unwrap_or(name);
         bare == b"anteroom" || bare == b"anteroom-loop" || bare.starts_with(b"anteroom-flow-")
+    }
+
+    /// See [`strip`].
+    pub fn strip<'a>(&self, line: &'a [u8]) -> Option<std::borrow::Cow<'a, [u8]>> {
+        strip(line, self)
     }
 
     /// A `Set-Cookie` line. `max_age` in seconds; zero deletes, with the same attributes that set it.

@@ -10,9 +10,11 @@
 
 mod callback;
 mod pending;
+pub mod scopes;
 
 pub use callback::{Callback, Malformed, Outcome, Reported};
 pub use pending::{FlowError, MAX_AGE, MAX_ALIVE, Pending, StateToken};
+pub use scopes::{ScopeError, Scopes};
 
 use crate::identity::Profile;
 use crate::secret::SecretString;

@@ -1,0 +1,112 @@
+//! `[ops]`, checked: health, metrics, logs and the end of the process.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::proxy::Proxy;
+use crate::config::check::Check;
+use crate::config::finding::Mistake;
+use crate::config::key::KeyPath;
+use crate::config::raw::{RawLevel, RawLogFormat, RawOps};
+
+/// How Anteroom is watched and stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ops {
+    /// Where health and metrics are served; `None` when they are not.
+    pub listen: Option<SocketAddr>,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// Whether every request is logged.
+    pub access_log: bool,
+    /// The least severe lines that are written.
+    pub level: Level,
+    /// How long to go on accepting after SIGTERM.
+    pub shutdown_delay: Duration,
+    /// How long requests may then take.
+    pub drain_timeout: Duration,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// How severe a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Something failed.
+    Error,
+    /// Something is off.
+    Warn,
+    /// What happens.
+    Info,
+    /// How it happens.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Level {
+    /// In lower case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+const MOST: Duration = Duration::from_secs(60 * 60);
+
+pub(super) fn check(raw: &RawOps, check: &mut Check<'_>) -> Option<Ops> {
+    let listen = match raw.listen.as_str() {
+        "off" => Some(None),
+        text => check.address("ops.listen", text).map(Some),
+    };
+    let mut span = |name: &str, text: &str| match text {
+        // Nothing to wait for is a choice; for other spans it would be a mistake.
+        "0" | "0s" => Some(Duration::ZERO),
+        text => check.span(&format!("ops.{name}"), text, MOST),
+    };
+    let shutdown_delay = span("shutdown_delay", &raw.shutdown_delay);
+    let drain_timeout = span("drain_timeout", &raw.drain_timeout);
+    Some(Ops {
+        listen: listen?,
+        log_format: match raw.log_format {
+            RawLogFormat::Json => LogFormat::Json,
+            RawLogFormat::Text => LogFormat::Text,
+        },
+        access_log: raw.access_log,
+        level: match raw.level {
+            RawLevel::Error => Level::Error,
+            RawLevel::Warn => Level::Warn,
+            RawLevel::Info => Level::Info,
+            RawLevel::Debug => Level::Debug,
+            RawLevel::Trace => Level::Trace,
+        },
+        shutdown_delay: shutdown_delay?,
+        drain_timeout: drain_timeout?,
+    })
+}
+
+/// Metrics and health do not belong on the listener that the public reaches.
+pub(super) fn apart(raw: &RawOps, proxy: Option<&Proxy>, ops: Option<&Ops>, check: &mut Check<'_>) {
+    let (Some(proxy), Some(Some(ops))) = (proxy, ops.map(|ops| ops.listen)) else { return };
+    let same_host = proxy.listen.ip() == ops.ip() || proxy.listen.ip().is_unspecified() || ops.ip().is_unspecified();
+    if same_host && proxy.listen.port() == ops.port() && ops.port() != 0 {
+        let mistake = Mistake::new(
+            "config.listeners",
+            format!("`ops.listen` ({}) is taken by `proxy.listen` ({})", raw.listen, proxy.listen),
+            "Two listeners cannot share a port",
+            "choose another port for one of them, or ops.listen = \"off\"",
+        );
+        check.wrong::<()>(&KeyPath::of("ops.listen"), mistake);
+    }
+}

@@ -1,0 +1,70 @@
+//! What is remembered of one request between pingora's phases?
+
+use std::time::Duration;
+
+use http::StatusCode;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::time::Instant;
+
+use super::request_id::RequestId;
+use super::upstream::Kind;
+use crate::auth::SessionPermit;
+use crate::metrics::Decision;
+
+/// One request.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// When its header had been read.
+    pub(super) started: Instant,
+    /// Its name.
+    pub(super) id: RequestId,
+    /// How it was decided.
+    pub(super) decision: Option<Decision>,
+    /// The leave it was given; without one it is not forwarded.
+    pub(super) permit: Option<SessionPermit>,
+    /// What it needs of the upstream's connection.
+    pub(super) kind: Kind,
+    /// How often the upstream was tried.
+    pub(super) attempts: usize,
+    /// When the upstream was asked.
+    pub(super) asked: Option<Instant>,
+    /// What it answered, and after how long.
+    pub(super) answered: Option<(StatusCode, Duration)>,
+    /// Counts the WebSocket as long as it is open.
+    pub(super) websocket: Option<Open>,
+}
+
+impl Request {
+    /// A request that has just been read.
+    pub(super) fn new(id: RequestId) -> Self {
+        Self {
+            started: Instant::now(),
+            id,
+            decision: None,
+            permit: None,
+            kind: Kind::Plain,
+            attempts: 0,
+            asked: None,
+            answered: None,
+            websocket: None,
+        }
+    }
+}
+
+/// One more in a gauge for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Open(Gauge);
+
+impl Open {
+    /// Counts one in.
+    pub(super) fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,103 @@
+//! How do Anteroom's own answers reach the client? With a length and a request ID, on a connection that stays open.
+//!
+//! `respond_error` is not used: it always closes the connection and names pingora.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::{HeaderValue, Method, StatusCode};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use tokio::time::timeout;
+
+use super::phases::client_of;
+use super::request_id::RequestId;
+use crate::reply::Reply;
+
+/// The largest body that Anteroom's own endpoints read, in bytes.
+const MAX_BODY: usize = 8 * 1024;
+/// A body up to this length, in bytes, is read to its end so that the connection can go on.
+const MAX_DRAINED: usize = 64 * 1024;
+/// How long a client may take over such a body.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// Sends an answer.
+pub(super) async fn write(session: &mut Session, id: RequestId, reply: Reply) -> pingora::Result<()> {
+    drain(session).await;
+    let mut header = ResponseHeader::build(reply.status, Some(reply.headers.len() + 4))?;
+    for (name, value) in &reply.headers {
+        header.append_header(name, value)?;
+    }
+    header.insert_header("X-Request-Id", id.value())?;
+    if !matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        header.insert_header(CONTENT_LENGTH, HeaderValue::from(reply.body.len()))?;
+    }
+    let bodiless = reply.body.is_empty() || session.req_header().method == Method::HEAD;
+    session.write_response_header(Box::new(header), bodiless).await?;
+    if !bodiless {
+        session.write_response_body(Some(reply.body), true).await?;
+    }
+    Ok(())
+}
+
+/// The request's body, for an endpoint of ours. `Err` is the status to answer.
+pub(super) async fn read_body(session: &mut Session) -> Result<Vec<u8>, StatusCode> {
+    if announced(session).is_some_and(|length| length > MAX_BODY) {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    if session.get_header(EXPECT).is_some() && session.write_continue_response().await.is_err() {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    let mut body = Vec::new();
+    let read = async {
+        while let Some(piece) = session.read_request_body().await.map_err(|_| StatusCode::BAD_REQUEST)? {
+            if body.len() + piece.len() > MAX_BODY {
+                return Err(StatusCode::PAYLOAD_TOO_LARGE);
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(())
+    };
+    timeout(BODY_TIME, read).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))?;
+    Ok(body)
+}
+
+/// Reads what is left of a short body; of any other the connection will end.
+async fn drain(session: &mut Session) {
+    if session.is_body_done() {
+        return;
+    }
+    let short = announced(session).is_some_and(|length| length <= MAX_DRAINED);
+    if short && session.get_header(EXPECT).is_none() {
+        let _then_the_connection_ends = timeout(BODY_TIME, session.drain_request_body()).await;
+    }
+    if !session.is_body_done()
+        && let Some(client) = client_of(session)
+    {
+        client.linger();
+    }
+}
+
+fn announced(session: &Session) -> Option<usize> {
+    if session.get_header(TRANSFER_ENCODING).is_some() {
+        return None;
+    }
+    session.get_header(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A plain answer where no page fits.
+pub(super) fn plain(status: StatusCode) -> Reply {
+    let mut reply = Reply::empty(status)
+        .with(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    reply.body = Bytes::from_static(match status {
+        StatusCode::METHOD_NOT_ALLOWED => b"This method is not served here.\n",
+        StatusCode::REQUEST_TIMEOUT => b"The request took too long to arrive. Please try again.\n",
+        StatusCode::PAYLOAD_TOO_LARGE => b"The request is too large for this page.\n",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            b"The request's headers are too large. If this is a browser, deleting this site's cookies helps.\n"
+        }
+        _ => b"The request could not be answered.\n",
+    });
+    reply
+}

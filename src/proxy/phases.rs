@@ -1,0 +1,260 @@
+//! What is decided and done in each of pingora's phases? The parts that do not wait, and the little that does.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{ACCEPT, HOST, UPGRADE, USER_AGENT};
+use http::{HeaderValue, Method, StatusCode};
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorSource, ErrorType};
+
+use super::client::{Client, Connection};
+use super::context::Request;
+use super::request_id::RequestIds;
+use super::settings::{Settings, SetupError};
+use super::upstream::{Kind, Upstream};
+use super::{facts, forwarded, own_pages};
+use crate::auth::{Auth, Check, Endpoint, RequestFacts};
+use crate::clock::{Clock, SystemClock};
+use crate::entropy::SystemEntropy;
+use crate::metrics::Decision;
+use crate::ops::access_log::{AccessEntry, AccessLog};
+use crate::reply::Reply;
+
+/// What the phases share.
+pub(super) struct Phases {
+    pub(super) auth: Arc<Auth>,
+    pub(super) settings: Settings,
+    pub(super) upstream: Upstream,
+    pub(super) request_ids: RequestIds,
+    access_log: Arc<dyn AccessLog>,
+}
+
+/// What follows from the request's header alone.
+pub(super) enum Next {
+    /// To the upstream.
+    Forward,
+    /// To an endpoint of ours.
+    Serve(Endpoint),
+    /// Answer this.
+    Answer(Reply),
+}
+
+impl Phases {
+    /// Puts the parts together.
+    pub(super) fn new(
+        settings: Settings,
+        auth: Arc<Auth>,
+        access_log: Arc<dyn AccessLog>,
+    ) -> Result<Self, SetupError> {
+        let upstream = Upstream::new(&settings)?;
+        Ok(Self { auth, access_log, settings, upstream, request_ids: RequestIds::new(&SystemEntropy) })
+    }
+
+    fn facts<'a>(&self, session: &'a Session, request: &'a Request) -> RequestFacts<'a> {
+        let header = session.req_header();
+        RequestFacts {
+            method: &header.method,
+            path: header.uri.path(),
+            query: header.uri.query(),
+            headers: &header.headers,
+            client: ip_of(session),
+            request_id: request.id.as_str(),
+        }
+    }
+
+    /// Sets the connection's times, and settles whether this opens a WebSocket. pingora would take `Upgrade` alone as
+    /// a handshake; a front proxy would not, and two readings of where a request ends are one too many.
+    pub(super) fn begin(&self, session: &mut Session, request: &mut Request) {
+        if let Some(client) = client_of(session) {
+            client.serving();
+        }
+        request.kind = kind_of(session.req_header());
+        let times = &self.settings.timeouts;
+        session.set_write_timeout(Some(times.write));
+        session.set_read_timeout((request.kind != Kind::Upgrade).then_some(times.read));
+        if session.get_keepalive().is_some() {
+            // pingora would keep it for ever. It takes whole seconds, and zero as "for ever".
+            session.set_keepalive(Some(times.keep_alive.as_secs().max(1)));
+        }
+        if request.kind != Kind::Upgrade {
+            session.req_header_mut().remove_header(&UPGRADE);
+        }
+    }
+
+    /// Forward, serve or answer?
+    pub(super) fn decide(&self, session: &Session, request: &mut Request) -> Next {
+        let raw = session.to_h1_raw();
+        if let Err(status) = facts::examine(session.req_header(), &raw, self.settings.limits) {
+            request.decision = Some(Decision::BadTarget);
+            let bad_request = status == StatusCode::BAD_REQUEST;
+            let page = || self.auth.bad_request(&self.facts(session, request));
+            return Next::Answer(if bad_request { page() } else { own_pages::plain(status) });
+        }
+        let check = self.auth.check(&self.facts(session, request));
+        request.decision = Some(decision_of(&check));
+        match check {
+            Check::Forward(permit) => {
+                request.permit = Some(permit);
+                Next::Forward
+            }
+            Check::Own(endpoint) => Next::Serve(endpoint),
+            Check::Answer(reply) => Next::Answer(reply),
+        }
+    }
+
+    /// The answer of an endpoint of ours.
+    pub(super) async fn serve(&self, endpoint: Endpoint, session: &mut Session, request: &Request) -> Reply {
+        match own_pages::read_body(session).await {
+            Ok(body) => self.auth.serve(endpoint, &self.facts(session, request), &body).await,
+            Err(status) => own_pages::plain(status),
+        }
+    }
+
+    /// Says what the upstream may know. Runs after pingora removed what `Connection` names.
+    pub(super) fn prepare(
+        &self,
+        session: &Session,
+        header: &mut RequestHeader,
+        request: &Request,
+    ) -> pingora::Result<()> {
+        let Some(permit) = &request.permit else {
+            return Error::e_explain(
+                ErrorType::InternalError,
+                "a request without a permit was about to be sent",
+            );
+        };
+        forwarded::remove_claims(header, self.auth.layout());
+        forwarded::remove_cookies(header, |line| self.auth.cookie_names().strip(line))?;
+        if let Some(client) = client_of(session) {
+            forwarded::set(header, &client.forwarded_for, self.settings.public_scheme_https)?;
+        }
+        header.insert_header("X-Request-Id", request.id.value())?;
+        if let Some(identity) = self.auth.identity_headers(permit) {
+            for (name, value) in identity.iter() {
+                header.insert_header(name, value)?;
+            }
+        }
+        if !header.raw_path().starts_with(b"/") {
+            let origin_form = header.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+            header.set_raw_path(origin_form.as_bytes())?;
+        }
+        match self.upstream.own_host() {
+            Some(host) => header.insert_header(HOST, host.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// The page for a failure, unless the answer has begun or nobody is there to read it.
+    pub(super) fn failure(&self, session: &Session, request: &Request, error: &Error) -> Option<Reply> {
+        if session.response_written().is_some_and(|sent| !sent.status.is_informational()) {
+            return None;
+        }
+        let facts = self.facts(session, request);
+        match (error.esource(), error.etype()) {
+            (ErrorSource::Upstream, etype) => {
+                self.auth.metrics().upstream_error();
+                Some(self.auth.upstream_down(&facts, is_timeout(etype)))
+            }
+            (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => Some(self.auth.bad_request(&facts)),
+            (ErrorSource::Downstream, ErrorType::ReadTimedout) => {
+                Some(own_pages::plain(StatusCode::REQUEST_TIMEOUT))
+            }
+            (ErrorSource::Downstream, _) => None,
+            _ => Some(own_pages::plain(StatusCode::INTERNAL_SERVER_ERROR)),
+        }
+    }
+
+    /// Counts and logs a finished request.
+    pub(super) fn record(&self, session: &Session, request: &Request) {
+        let status = session.response_written().map_or(0, |response| response.status.as_u16());
+        let duration = request.started.elapsed();
+        self.auth.metrics().request(status, duration);
+        let header = session.req_header();
+        let live = request.permit.as_ref().and_then(|permit| permit.session());
+        self.access_log.record(&AccessEntry {
+            time: SystemClock.now(),
+            request_id: request.id.as_str(),
+            client: ip_of(session),
+            method: header.method.as_str(),
+            path: header.uri.path(),
+            status,
+            bytes_out: session.body_bytes_sent() as u64,
+            duration,
+            decision: request.decision,
+            account_id: live.map(|live| live.session().person.account_id.as_str()),
+            user_agent: header.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
+            upstream_status: request.answered.map(|(status, _)| status.as_u16()),
+            upstream_duration: request.answered.map(|(_, took)| took),
+        });
+    }
+
+    /// Counts and logs what was answered before there was a request.
+    pub(super) fn record_refusal(&self, connection: &Connection, status: u16) {
+        self.auth.metrics().request(status, Duration::ZERO);
+        self.access_log.record(&AccessEntry {
+            time: SystemClock.now(),
+            request_id: self.request_ids.next().as_str(),
+            client: connection.ip,
+            method: "",
+            path: "",
+            status,
+            bytes_out: 0,
+            duration: Duration::ZERO,
+            decision: None,
+            account_id: None,
+            user_agent: None,
+            upstream_status: None,
+            upstream_duration: None,
+        });
+    }
+}
+
+/// The connection below a session. `None` only where a test builds sessions without one.
+pub(super) fn client_of(session: &Session) -> Option<&Arc<Connection>> {
+    let stream: &dyn pingora::protocols::IO = &**session.stream()?;
+    stream.as_any().downcast_ref::<Client>().map(Client::connection)
+}
+
+fn ip_of(session: &Session) -> IpAddr {
+    client_of(session).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.ip)
+}
+
+fn kind_of(header: &RequestHeader) -> Kind {
+    let listens = |value: &HeaderValue| value.as_bytes().starts_with(b"text/event-stream");
+    if facts::opens_websocket(header) {
+        Kind::Upgrade
+    } else if header.method == Method::GET && header.headers.get(ACCEPT).is_some_and(listens) {
+        Kind::EventStream
+    } else {
+        Kind::Plain
+    }
+}
+
+/// While draining, this answer is the last on its connection.
+pub(super) fn close_when_draining(session: &mut Session) {
+    if session.is_process_shutting_down() {
+        session.set_keepalive(None);
+    }
+}
+
+fn is_timeout(etype: &ErrorType) -> bool {
+    use ErrorType::{ConnectTimedout, ReadTimedout, TLSHandshakeTimedout, WriteTimedout};
+    matches!(etype, ConnectTimedout | TLSHandshakeTimedout | ReadTimedout | WriteTimedout)
+}
+
+fn decision_of(check: &Check) -> Decision {
+    match check {
+        Check::Forward(permit) if permit.session().is_some() => Decision::SignedIn,
+        Check::Forward(_) => Decision::Public,
+        Check::Own(_) => Decision::Own,
+        Check::Answer(reply) => match reply.status {
+            StatusCode::BAD_REQUEST => Decision::BadTarget,
+            StatusCode::FORBIDDEN => Decision::Denied,
+            StatusCode::UNAUTHORIZED => Decision::Unauthenticated,
+            _ => Decision::SignIn,
+        },
+    }
+}

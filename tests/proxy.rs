@@ -1,0 +1,14 @@
+//! Does the proxy carry what it must, and nothing else? Over real sockets, against an upstream that answers as scripted.
+
+mod answers;
+mod drain;
+mod event_stream;
+mod headers;
+mod keep_alive;
+mod limits;
+mod memory;
+pub(crate) mod rig;
+mod strictness;
+mod tls;
+mod upstream_down;
+mod websocket;

@@ -1,0 +1,217 @@
+//! A proxy with a core of its own and no Atlassian: sessions are sealed here, as a sign-in would have sealed them.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anteroom::atlassian::{AtlassianError, Identify};
+use anteroom::auth::audit::{Audit, AuditEvent};
+use anteroom::auth::live::Presenter;
+use anteroom::auth::{Auth, Landings, NewUserUntil, Parts};
+use anteroom::clock::{Clock, SystemClock, Timestamp};
+use anteroom::entropy::{Entropy, SystemEntropy};
+use anteroom::gate::{Access, Methods, PathPattern, Route, Routes};
+use anteroom::identity::headers::{Claim, Layout, Preset};
+use anteroom::identity::{AccountId, Email, EmailVerified, Person};
+use anteroom::metrics::Metrics;
+use anteroom::ops::access_log::{AccessEntry, AccessLog};
+use anteroom::pages::{Branding, Pages};
+use anteroom::policy::AccessPolicy;
+use anteroom::proxy::settings::{Limits, Scheme, Timeouts, Upstream};
+use anteroom::proxy::{Drained, Proxy, Settings};
+use anteroom::secret::SecretString;
+use anteroom::session::cookie::{CookieNames, seal};
+use anteroom::session::seal::{KeyRing, Purpose};
+use anteroom::session::{Lifetimes, Session, SessionId};
+use anteroom::sign_in::{CodeGrant, VerifiedIdentity};
+use anteroom::store::memory::MemoryStore;
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::support::raw::{RawResponse, exchange};
+
+/// What a proxy of the tests is set to.
+pub(crate) struct Plan {
+    pub(crate) settings: Settings,
+    pub(crate) presets: Vec<Preset>,
+    pub(crate) drain_deadline: Duration,
+}
+
+/// In front of this address: `https` public scheme, `/public/` public, `/never/` denied, everything else signed-in.
+pub(crate) fn plan(upstream: SocketAddr) -> Plan {
+    let upstream = Upstream {
+        scheme: Scheme::Http,
+        host: upstream.ip().to_string(),
+        port: upstream.port(),
+        sni: String::new(),
+        ca_file: None,
+    };
+    Plan {
+        settings: Settings {
+            upstream,
+            public_scheme_https: true,
+            pass_host: true,
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+            upstream_keepalive_pool: 16,
+        },
+        presets: vec![Preset::Anteroom, Preset::Remote],
+        drain_deadline: Duration::from_secs(20),
+    }
+}
+
+/// A running proxy.
+pub(crate) struct Rig {
+    pub(crate) address: SocketAddr,
+    pub(crate) auth: Arc<Auth>,
+    /// `name=value` of a session of Ada's, who is no new user.
+    pub(crate) cookie: String,
+    /// The same, but new.
+    pub(crate) new_user: String,
+    /// One line per finished request.
+    pub(crate) log: Arc<Log>,
+    shutdown: watch::Sender<bool>,
+    serving: Option<JoinHandle<Drained>>,
+}
+
+impl Rig {
+    pub(crate) async fn in_front_of(upstream: SocketAddr) -> Self {
+        Self::start(plan(upstream)).await
+    }
+
+    pub(crate) async fn start(plan: Plan) -> Self {
+        let keys = KeyRing::new(&[SecretString::from("proxy-tests-secret-0123456789-abcdef")]).unwrap();
+        let sealer = keys.sealer(Purpose::Session);
+        let names = CookieNames::new(true);
+        let entropy: Box<dyn Entropy> = Box::new(SystemEntropy);
+        let cookie = |new_user| {
+            let value = seal(&session(new_user, entropy.bytes()), &names, &sealer, entropy.bytes()).unwrap();
+            format!("{}={value}", names.session())
+        };
+        let (cookie, new_user) = (cookie(false), cookie(true));
+        let auth = Arc::new(Auth::new(parts(keys, &plan.presets)).await.unwrap());
+        let log = Arc::new(Log::default());
+        let listener = Proxy::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let proxy = Proxy::new(plan.settings, Arc::clone(&auth), Arc::clone(&log) as Arc<dyn AccessLog>).unwrap();
+        let (shutdown, stop) = watch::channel(false);
+        let serving = Some(tokio::spawn(proxy.serve(listener, stop, plan.drain_deadline)));
+        Self { address, auth, cookie, new_user, log, shutdown, serving }
+    }
+
+    /// Begins the drain.
+    pub(crate) fn stop(&self) {
+        self.shutdown.send(true).unwrap();
+    }
+
+    /// Waits for the end of the drain.
+    pub(crate) async fn stopped(&mut self) -> Drained {
+        self.serving.take().unwrap().await.unwrap()
+    }
+
+    /// A signed-in request, as text: `line` is method and target, `headers` end with CRLF each.
+    pub(crate) fn signed_in(&self, line: &str, headers: &str) -> String {
+        format!("{line} HTTP/1.1\r\nHost: app.example\r\nCookie: {}\r\n{headers}\r\n", self.cookie)
+    }
+
+    /// A signed-in GET on a connection of its own.
+    pub(crate) async fn get(&self, target: &str, headers: &str) -> RawResponse {
+        exchange(self.address, self.signed_in(&format!("GET {target}"), headers)).await
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if let Some(serving) = &self.serving {
+            serving.abort();
+        }
+    }
+}
+
+fn session(new_user: bool, id: [u8; 16]) -> Session {
+    let now = SystemClock.now();
+    Session {
+        id: SessionId::from_bytes(id),
+        person: Person {
+            account_id: AccountId::parse("557058:ada").unwrap(),
+            email: Some(Email::parse("ada@example.com").unwrap()),
+            email_verified: EmailVerified::True,
+            name: Some("Ada Lovelace".into()),
+            picture: None,
+        },
+        started: now,
+        expires: now.plus(Duration::from_secs(3600)),
+        new_user,
+    }
+}
+
+fn parts(keys: KeyRing, presets: &[Preset]) -> Parts {
+    let route = |path: &str, access| Route {
+        path: PathPattern::Prefix(path.into()),
+        methods: Methods::Any,
+        access,
+    };
+    let callback = "/api/auth/callback/atlassian";
+    Parts {
+        settings: anteroom::auth::Settings {
+            public_origin: "https://app.example".into(),
+            secure: true,
+            callback_path: callback.into(),
+            callback_url: format!("https://app.example{callback}"),
+            scopes: "read:me".into(),
+            pkce: true,
+            sign_in_page: true,
+            landings: Landings::default(),
+            new_user_until: NewUserUntil::SessionEnd,
+            lifetimes: Lifetimes { idle: Duration::from_secs(3600), max: Duration::from_secs(86_400) },
+        },
+        keys,
+        routes: Routes::new(&[route("/public/", Access::Public), route("/never/", Access::Deny)]).unwrap(),
+        access: AccessPolicy { any_account: true, ..Default::default() },
+        presenter: Presenter { layout: Layout::new(presets, &[], Claim::AccountId), signer: None },
+        atlassian: Arc::new(NoAtlassian),
+        store: Arc::new(MemoryStore::new()),
+        pages: Pages::new(Branding::default()),
+        metrics: Arc::new(Metrics::new()),
+        audit: Arc::new(NoAudit),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    }
+}
+
+/// Nobody signs in here.
+struct NoAtlassian;
+
+#[async_trait]
+impl Identify for NoAtlassian {
+    fn authorize_url(&self, state: &str, _challenge: Option<&str>, _choose: bool) -> String {
+        format!("https://atlassian.test/authorize?state={state}")
+    }
+
+    async fn identify(&self, _grant: CodeGrant) -> Result<VerifiedIdentity, AtlassianError> {
+        panic!("no outbound call may be made here")
+    }
+}
+
+struct NoAudit;
+
+impl Audit for NoAudit {
+    fn record(&self, _: Timestamp, _: std::net::IpAddr, _: &str, _: &AuditEvent<'_>) {}
+}
+
+/// The access log, as its entries' `Debug`.
+#[derive(Debug, Default)]
+pub(crate) struct Log(Mutex<Vec<String>>);
+
+impl Log {
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl AccessLog for Log {
+    fn record(&self, entry: &AccessEntry<'_>) {
+        self.0.lock().unwrap().push(format!("{entry:?}"));
+    }
+}
