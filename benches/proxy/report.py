@@ -9,6 +9,19 @@ import subprocess
 from statistics import median
 
 
+HEAD = """# What Anteroom costs
+
+Written by `benches/run --write`; read the ratios, not the absolute figures. Upstream and load share one core, the proxy
+under test has another; on a small virtual machine that others use too, figures of single rounds drift by 15 % and more,
+while ratios within a round drift less. Every figure is a median over the rounds, with the lowest and the highest.
+
+All are sent the same bytes by `wrk` over loopback: a browser's headers with five cookies, one of them the session; 1 KiB
+comes back. CPU is user and system time of the whole process (`/proc/PID/stat`). `stock pingora` is pingora's own server
+with its defaults and the system's allocator; `bare pingora` has Anteroom's allocator, runtime, accept loop and settings
+and does nothing but forward. Latency is taken at saturation: it is queueing for the most part.
+"""
+
+
 def spread(values, form="{:.1f}"):
     return f"{form.format(median(values))} ({form.format(min(values))}–{form.format(max(values))})"
 

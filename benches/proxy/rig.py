@@ -14,7 +14,7 @@ import tempfile
 
 import load
 import report
-import site as anteroom_site
+import anteroom
 from process import Program, free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ def contestants(programs, upstream, folder, running, options, log):
         found[name] = (port, [programs[program], address(port), address(upstream)])
     for name, access_log in (("Anteroom", False), ("Anteroom, access log on", True)):
         port, atlassian = free_port(), free_port()
-        config, fixture = anteroom_site.configuration(folder, port, atlassian, upstream, access_log)
+        config, fixture = anteroom.configuration(folder, port, atlassian, upstream, access_log)
         emulator = [programs["anteroom"], "emulator", "--listen", address(atlassian), "--fixture", fixture]
         running.callback(Program([*emulator, "--approve", "ada@example.com"], atlassian, options.load_core, log).stop)
         found[name] = (port, [programs["anteroom"], "run", "--config", config])
@@ -65,13 +65,13 @@ def measure(commands, options, running, log):
     idle = {name: program.rss_mb() for name, program in programs.items()}
     results = {name: {"ready_ms": ready[name], "idle_mb": idle[name], "rounds": []} for name in commands}
     guards = [name for name in commands if name.startswith("Anteroom")]
-    cookies = {name: anteroom_site.sign_in(programs[name].port) for name in guards}
+    cookies = {name: anteroom.sign_in(programs[name].port) for name in guards}
     # The others are sent the same cookie: the same bytes for all.
     sent = {name: load.headers(cookies.get(name, cookies[guards[0]])) for name in commands}
     for name, program in programs.items():
-        assert anteroom_site.lets_through(program.port, sent[name]), f"{name} does not reach the upstream"
+        assert anteroom.lets_through(program.port, sent[name]), f"{name} does not reach the upstream"
     for name in guards:
-        assert not anteroom_site.lets_through(programs[name].port, load.BROWSER), f"{name} lets strangers in"
+        assert not anteroom.lets_through(programs[name].port, load.BROWSER), f"{name} lets strangers in"
     once = lambda name, seconds: load.run(programs[name], seconds, options.connections, options.load_core, sent[name])
     for name in programs:
         once(name, 2)
@@ -121,9 +121,9 @@ def main():
 
 
 def write(machine, options, tables):
-    text = (ROOT / "benches" / "proxy" / "RESULTS.head.md").read_text()
-    settings = f"`benches/run --write --rounds {options.rounds} --seconds {options.seconds} --connections {options.connections}`"
-    (ROOT / "benches" / "RESULTS.md").write_text("\n".join([text, settings, "", *machine, "", *tables, ""]))
+    chosen = f"--rounds {options.rounds} --seconds {options.seconds} --connections {options.connections}"
+    lines = [report.HEAD, f"`benches/run --write {chosen}`", "", *machine, "", *tables, ""]
+    (ROOT / "benches" / "RESULTS.md").write_text("\n".join(lines))
 
 
 if __name__ == "__main__":
