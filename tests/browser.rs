@@ -49,7 +49,7 @@ async fn first_visit_then_straight_through() {
     // The page's own script opens a WebSocket through the proxy.
     browser.wait_for_text("open").await;
     browser.click_text("Send").await;
-    browser.poll_text("Hello through the proxy").await;
+    browser.wait_for_text("Hello through the proxy").await;
 }
 
 #[tokio::test]

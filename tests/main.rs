@@ -17,9 +17,12 @@
     reason = "a test that meets the unexpected should stop right there"
 )]
 
+mod apps;
 mod attacks;
+mod browser;
 mod emulator;
 mod layering;
 mod proxy;
+mod sign_in;
 mod store;
 mod support;

@@ -145,7 +145,7 @@ async fn a_redirected_exchange_takes_the_secret_nowhere() {
     let elsewhere = crate::support::upstream::Upstream::start().await;
     let to = elsewhere.url();
     site.emulator.set_switches(|s| {
-        s.faults.insert(Endpoint::Token, Fault::Redirect { location: to });
+        s.faults.insert(Endpoint::Token, Fault::Redirect { to });
     });
     let (_, page) = sign_in(&site).await;
     assert_eq!(end(&site, &page, CODES), End::Told(502, "atlassian.unintelligible"));

@@ -3,7 +3,16 @@
 //! No call happens at start-up or on the way of a request that has a session.
 //! <https://developer.atlassian.com/cloud/confluence/oauth-2-3lo-apps/>
 
+mod client;
+mod http;
+mod me;
+mod settings;
+mod token;
+
 use async_trait::async_trait;
+
+pub use self::client::Atlassian;
+pub use self::settings::{Observe, Outcome, Settings, SetupError};
 
 use crate::sign_in::{CodeGrant, VerifiedIdentity};
 
@@ -25,6 +34,16 @@ pub enum Place {
     Token,
     /// `GET /me`
     Me,
+}
+
+impl Place {
+    /// `token` or `me`: a label for counting.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Me => "me",
+        }
+    }
 }
 
 /// Why Atlassian did not vouch for somebody. Never holds a code, token or secret.

@@ -1,44 +1,174 @@
-//! What is written down about each request? Never a query, a cookie, a header value beyond the user agent.
+//! Which requests were answered, and how? One line per request, on stdout.
+//!
+//! A line names method, path, status, size, time, decision and account. It never holds a query, a cookie, a header
+//! other than the user agent, or a token; an entry has no place for them. Names follow the Elastic Common Schema
+//! (<https://www.elastic.co/guide/en/ecs/current/ecs-field-reference.html>); `docs/reference/logs.md` lists them.
 
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::metrics::Decision;
+use serde::Serialize;
 
-/// One finished request.
+use super::line;
+use super::line_writer::Lines;
+
+/// The most of a path or user agent that is written, in bytes: a line stays small whatever a client sends.
+const LONGEST: usize = 1024;
+
+/// One answered request.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessEntry<'a> {
-    /// When it ended.
-    pub time: Timestamp,
-    /// Its name.
+    /// When it came in, in milliseconds since the Unix epoch (`Clock::now_millis`).
+    pub time_ms: u64,
+    /// Its name, as in `X-Request-Id` and on error pages.
     pub request_id: &'a str,
-    /// Who asked.
+    /// Who sent it.
     pub client: IpAddr,
-    /// The method; empty when no request could be read.
+    /// Method, as received.
     pub method: &'a str,
-    /// The path, without the query.
+    /// Path, as received. Not the query: what stands behind a `?` is left out.
     pub path: &'a str,
-    /// The status sent; 0 when none was.
+    /// The status that was sent; 0 when the connection ended before one was.
     pub status: u16,
-    /// Bytes of body sent.
+    /// Bytes of body that were sent.
     pub bytes_out: u64,
-    /// From the first byte of the answer being prepared to its end.
+    /// From the request's first byte to the answer's last.
     pub duration: Duration,
-    /// How it was decided; `None` when it was no request.
-    pub decision: Option<Decision>,
-    /// The account, on signed-in requests.
+    /// How it was decided: the values of `anteroom_authz_decisions_total`'s label.
+    pub decision: &'static str,
+    /// Whose session it ran under.
     pub account_id: Option<&'a str>,
-    /// `User-Agent`.
+    /// `User-Agent`, as received.
     pub user_agent: Option<&'a str>,
-    /// What the upstream answered.
-    pub upstream_status: Option<u16>,
-    /// How long the upstream took to answer.
-    pub upstream_duration: Option<Duration>,
+    /// How long the upstream took to answer with a header, in milliseconds.
+    pub upstream_ms: Option<u64>,
 }
 
-/// Where entries go. Called on the request's own thread: must not block.
-pub trait AccessLog: Send + Sync {
-    /// Takes an entry.
+/// Where entries go. Must not block.
+pub trait AccessLog: Send + Sync + 'static {
+    /// Writes one request down.
     fn record(&self, entry: &AccessEntry<'_>);
+}
+
+/// One JSON object per line.
+#[derive(Clone, Debug)]
+pub struct JsonLines(Lines);
+
+/// One line for people: time, client, method, path, status, bytes, milliseconds, decision, then `key=value`.
+#[derive(Clone, Debug)]
+pub struct Text(Lines);
+
+/// Nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Off;
+
+impl JsonLines {
+    /// Into this queue.
+    pub fn new(lines: Lines) -> Self {
+        Self(lines)
+    }
+}
+
+impl Text {
+    /// Into this queue.
+    pub fn new(lines: Lines) -> Self {
+        Self(lines)
+    }
+}
+
+impl AccessLog for JsonLines {
+    fn record(&self, entry: &AccessEntry<'_>) {
+        line::build(|out| line::json(out, &Record::from(entry)), |line| self.0.push(line));
+    }
+}
+
+impl AccessLog for Text {
+    fn record(&self, entry: &AccessEntry<'_>) {
+        line::build(|out| text(out, entry), |line| self.0.push(line));
+    }
+}
+
+impl AccessLog for Off {
+    fn record(&self, _: &AccessEntry<'_>) {}
+}
+
+/// An entry under the names of the log.
+#[derive(Serialize)]
+struct Record<'a> {
+    #[serde(rename = "@timestamp")]
+    timestamp: line::Time,
+    #[serde(rename = "event.dataset")]
+    dataset: &'static str,
+    #[serde(rename = "http.request.id")]
+    request_id: &'a str,
+    #[serde(rename = "source.ip")]
+    client: IpAddr,
+    #[serde(rename = "http.request.method")]
+    method: &'a str,
+    #[serde(rename = "url.path")]
+    path: &'a str,
+    #[serde(rename = "http.response.status_code")]
+    status: u16,
+    #[serde(rename = "http.response.body.bytes")]
+    bytes_out: u64,
+    /// Nanoseconds: the unit that ECS prescribes.
+    #[serde(rename = "event.duration")]
+    duration: u64,
+    #[serde(rename = "anteroom.decision")]
+    decision: &'static str,
+    #[serde(rename = "user.id", skip_serializing_if = "Option::is_none")]
+    account_id: Option<&'a str>,
+    #[serde(rename = "user_agent.original", skip_serializing_if = "Option::is_none")]
+    user_agent: Option<&'a str>,
+    #[serde(rename = "anteroom.upstream_ms", skip_serializing_if = "Option::is_none")]
+    upstream_ms: Option<u64>,
+}
+
+impl<'a> From<&AccessEntry<'a>> for Record<'a> {
+    fn from(entry: &AccessEntry<'a>) -> Self {
+        Self {
+            timestamp: line::timestamp(entry.time_ms),
+            dataset: "anteroom.access",
+            request_id: entry.request_id,
+            client: entry.client,
+            method: line::cut(entry.method, LONGEST),
+            path: path(entry),
+            status: entry.status,
+            bytes_out: entry.bytes_out,
+            duration: u64::try_from(entry.duration.as_nanos()).unwrap_or(u64::MAX),
+            decision: entry.decision,
+            account_id: entry.account_id,
+            user_agent: entry.user_agent.map(|agent| line::cut(agent, LONGEST)),
+            upstream_ms: entry.upstream_ms,
+        }
+    }
+}
+
+/// The path; a caller that passes a whole target by mistake still cannot leak its query.
+fn path<'a>(entry: &AccessEntry<'a>) -> &'a str {
+    let path = entry.path.split(['?', '#']).next().unwrap_or_default();
+    line::cut(path, LONGEST)
+}
+
+fn text(out: &mut Vec<u8>, entry: &AccessEntry<'_>) -> io::Result<()> {
+    write!(out, "{} {} ", line::timestamp(entry.time_ms), entry.client)?;
+    line::word(out, line::cut(entry.method, LONGEST))?;
+    out.push(b' ');
+    line::word(out, path(entry))?;
+    let millis = entry.duration.as_secs_f64() * 1000.0;
+    write!(out, " {} {} {millis:.1} {} id=", entry.status, entry.bytes_out, entry.decision)?;
+    line::word(out, entry.request_id)?;
+    if let Some(account) = entry.account_id {
+        out.write_all(b" user=")?;
+        line::word(out, account)?;
+    }
+    if let Some(millis) = entry.upstream_ms {
+        write!(out, " upstream={millis}")?;
+    }
+    if let Some(agent) = entry.user_agent {
+        out.write_all(b" agent=")?;
+        line::word(out, line::cut(agent, LONGEST))?;
+    }
+    Ok(())
 }

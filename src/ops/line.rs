@@ -44,6 +44,11 @@ pub(super) fn word(out: &mut Vec<u8>, text: &str) -> io::Result<()> {
     out.write_all(text.as_bytes())
 }
 
+/// Writes a sentence for the text format: as it is, but for what would break or disguise the line.
+pub(super) fn prose(out: &mut Vec<u8>, text: &str) -> io::Result<()> {
+    Escaped.write_string_fragment(out, text)
+}
+
 /// RFC 3339, UTC, with milliseconds.
 pub(super) fn timestamp(millis: u64) -> Time {
     // Year 9999 is the last that RFC 3339 can write.
@@ -78,7 +83,7 @@ struct Escaped;
 
 impl Formatter for Escaped {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
-        if fragment.bytes().all(|b| b.is_ascii() && b != 0x7f) {
+        if fragment.bytes().all(|b| matches!(b, b' '..=b'~')) {
             return out.write_all(fragment.as_bytes());
         }
         for c in fragment.chars() {

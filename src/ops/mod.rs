@@ -1,3 +1,30 @@
-//! What is running, and how is it? Health, metrics and logs.
+//! How does an operator see and steer the process? Health, metrics, logs and the way out.
+//!
+//! | file | question |
+//! |---|---|
+//! | [`access_log`] | which requests were answered, and how? |
+//! | [`audit_log`] | who was let in, turned away or signed out? |
+//! | [`logging`] | what is the process itself doing? |
+//! | [`line`] | how does a value become part of a line that nobody can forge? |
+//! | [`line_writer`] | how do lines leave without holding up a request? |
+//! | [`readiness`] | does the process take traffic? |
+//! | [`server`] | `/livez`, `/readyz`, `/metrics` |
+//! | [`drain`] | from the first signal to the end |
+//!
+//! Nothing in here knows about Atlassian: an outage there must not take this process out of rotation.
 
 pub mod access_log;
+pub mod audit_log;
+pub mod drain;
+pub mod line;
+pub mod line_writer;
+pub mod logging;
+pub mod readiness;
+pub mod server;
+
+pub use access_log::{AccessEntry, AccessLog};
+pub use audit_log::AuditLog;
+pub use line_writer::{LineWriter, Lines};
+pub use logging::LogFormat;
+pub use readiness::Readiness;
+pub use server::OpsServer;

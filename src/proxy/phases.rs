@@ -175,7 +175,7 @@ impl Phases {
         let header = session.req_header();
         let live = request.permit.as_ref().and_then(|permit| permit.session());
         self.access_log.record(&AccessEntry {
-            time: SystemClock.now(),
+            time_ms: SystemClock.now_millis(),
             request_id: request.id.as_str(),
             client: ip_of(session),
             method: header.method.as_str(),
@@ -183,11 +183,10 @@ impl Phases {
             status,
             bytes_out: session.body_bytes_sent() as u64,
             duration,
-            decision: request.decision,
+            decision: request.decision.map_or("", Decision::as_str),
             account_id: live.map(|live| live.session().person.account_id.as_str()),
             user_agent: header.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
-            upstream_status: request.answered.map(|(status, _)| status.as_u16()),
-            upstream_duration: request.answered.map(|(_, took)| took),
+            upstream_ms: request.answered.map(|(_, took)| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
         });
     }
 
@@ -195,7 +194,7 @@ impl Phases {
     pub(super) fn record_refusal(&self, connection: &Connection, status: u16) {
         self.auth.metrics().request(status, Duration::ZERO);
         self.access_log.record(&AccessEntry {
-            time: SystemClock.now(),
+            time_ms: SystemClock.now_millis(),
             request_id: self.request_ids.next().as_str(),
             client: connection.ip,
             method: "",
@@ -203,11 +202,10 @@ impl Phases {
             status,
             bytes_out: 0,
             duration: Duration::ZERO,
-            decision: None,
+            decision: "",
             account_id: None,
             user_agent: None,
-            upstream_status: None,
-            upstream_duration: None,
+            upstream_ms: None,
         });
     }
 }

@@ -7,6 +7,7 @@
 //! | [`upstream`] | an app that answers with scripted bytes and remembers what it was sent |
 //! | [`process`] | child processes that cannot outlive their test |
 //! | [`browser`], [`axe`] | Chromium through WebDriver, and the accessibility check in it |
+//! | [`site`], [`person`] | a whole Anteroom with its Atlassian, and somebody who uses it |
 //! | [`venv`], [`radicale`], [`websocket_app`] | apps from PyPI |
 //!
 //! Each module tests itself at its end: a harness that lies would make every other test worthless.
@@ -16,9 +17,11 @@
 pub(crate) mod axe;
 pub(crate) mod browser;
 pub(crate) mod http1;
+pub(crate) mod person;
 pub(crate) mod process;
 pub(crate) mod radicale;
 pub(crate) mod raw;
+pub(crate) mod site;
 pub(crate) mod upstream;
 pub(crate) mod venv;
 pub(crate) mod websocket_app;

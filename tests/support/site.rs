@@ -3,14 +3,14 @@
 //! A [`Site`] is one running process's worth, inside the test's process so that its clock can be moved and its journal
 //! read. A [`Plan`] says only what differs from the standard one.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 use anteroom::app::{App, Seams};
 use anteroom::clock::{Clock, SystemClock};
-use anteroom::config::{Config, Environment, LoadOptions};
+use anteroom::config::{Config, LoadOptions};
 use anteroom::emulator::{self, Emulator, SampleApp};
+use anteroom::ops::drain::Signals;
 use anteroom::store::Store;
 use anteroom::store::memory::MemoryStore;
 use tokio::sync::oneshot;
@@ -131,7 +131,7 @@ impl Site {
         let ops = app.ops_address().expect("an ops listener");
         let (stop, stopped) = oneshot::channel::<()>();
         let served = tokio::spawn(async move {
-            app.run(async { drop(stopped.await) }).await;
+            app.run(Stop(Some(stopped))).await;
         });
         Self { emulator, sample, log, address, ops, stop: Some(stop), served: Some(served) }
     }
@@ -168,6 +168,19 @@ impl Site {
     }
 }
 
+/// One signal, when the test says so.
+struct Stop(Option<oneshot::Receiver<()>>);
+
+impl Signals for Stop {
+    async fn next(&mut self) -> &'static str {
+        match self.0.take() {
+            Some(stopped) => drop(stopped.await),
+            None => std::future::pending::<()>().await,
+        }
+        "test"
+    }
+}
+
 /// The demo's Atlassian, with this site's callback registered.
 async fn atlassian(plan: &Plan, public_url: &str) -> Emulator {
     let mut options = emulator::Options::loopback();
@@ -191,11 +204,7 @@ pub(crate) fn load(toml: &str) -> Config {
     let folder = tempfile::TempDir::new().expect("a folder");
     let file = folder.path().join("anteroom.toml");
     std::fs::write(&file, toml).expect("written");
-    let options = LoadOptions {
-        file: Some(file),
-        environment: Environment::from(BTreeMap::new()),
-        ..LoadOptions::default()
-    };
+    let options = LoadOptions { config: Some(file), ..LoadOptions::default() };
     match Config::load(&options) {
         Ok((config, _warnings)) => config,
         Err(errors) => panic!("{errors}\n{toml}"),

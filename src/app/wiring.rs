@@ -1,0 +1,132 @@
+//! How does a valid configuration become the settings of each part? One function per part, values only.
+
+use std::sync::Arc;
+
+use super::StartError;
+use crate::atlassian;
+use crate::auth::live::Presenter;
+use crate::auth::{Landing, Landings, NewUserUntil, Settings};
+use crate::config::{self, Config, PublicUrl};
+use crate::identity::assertion::{NoKey, Signer};
+use crate::metrics::Metrics;
+use crate::ops::LineWriter;
+use crate::ops::access_log::{self, AccessLog};
+use crate::pages::{Branding, Colour, Logo};
+use crate::proxy;
+use crate::session::seal::KeyRing;
+use crate::sign_in::{ScopeError, Scopes};
+
+pub(super) fn access_log(ops: &config::Ops, lines: &LineWriter) -> Arc<dyn AccessLog> {
+    match ops.log_format {
+        _ if !ops.access_log => Arc::new(access_log::Off),
+        config::LogFormat::Json => Arc::new(access_log::JsonLines::new(lines.lines())),
+        config::LogFormat::Text => Arc::new(access_log::Text::new(lines.lines())),
+    }
+}
+
+pub(super) fn presenter(
+    public_url: &PublicUrl,
+    headers: config::Headers,
+    keys: &KeyRing,
+) -> Result<Presenter, NoKey> {
+    let issuer = public_url.origin().to_owned();
+    let sign = |audience| Signer::new(&keys.assertion_seeds(), issuer, audience);
+    Ok(Presenter { layout: headers.layout, signer: headers.assertion.map(sign).transpose()? })
+}
+
+pub(super) fn auth(config: &Config) -> Result<Settings, ScopeError> {
+    let callback_path = &config.atlassian.callback_path;
+    Ok(Settings {
+        public_origin: config.public_url.origin().to_owned(),
+        secure: config.public_url.secure(),
+        callback_path: callback_path.clone(),
+        callback_url: config.public_url.callback_url(callback_path).into(),
+        scopes: Scopes::parse(&config.atlassian.scopes)?.iter().collect::<Vec<_>>().join(" "),
+        pkce: config.atlassian.pkce,
+        sign_in_page: config.pages.sign_in,
+        landings: Landings {
+            success: config.pages.success.as_ref().map(landing),
+            error: config.pages.error.as_ref().map(landing),
+            new_user: config.pages.new_user.as_ref().map(landing),
+            welcome: config.pages.welcome,
+        },
+        new_user_until: match config.new_user.until {
+            config::NewUserUntil::SessionEnd => NewUserUntil::SessionEnd,
+            config::NewUserUntil::Acknowledged => NewUserUntil::Acknowledged,
+        },
+        lifetimes: config.session.lifetimes,
+    })
+}
+
+fn landing(page: &config::Landing) -> Landing {
+    match page {
+        config::Landing::Path(path) => Landing::Local(path.clone()),
+        config::Landing::Url(url) => Landing::External(url.clone()),
+    }
+}
+
+pub(super) fn atlassian(config: &Config, metrics: &Arc<Metrics>) -> Result<atlassian::Settings, ScopeError> {
+    let metrics = Arc::clone(metrics);
+    let atlassian = &config.atlassian;
+    Ok(atlassian::Settings {
+        auth_url: atlassian.auth_url.clone(),
+        api_url: atlassian.api_url.clone(),
+        audience: atlassian.audience.clone(),
+        client_id: atlassian.client_id.clone(),
+        client_secret: atlassian.client_secret.clone(),
+        redirect_uri: config.public_url.callback_url(&atlassian.callback_path),
+        scopes: Scopes::parse(&atlassian.scopes)?,
+        prompt: atlassian.prompt.map(|prompt| prompt.as_str().to_owned()),
+        timeout: atlassian.timeout,
+        observe: Box::new(move |place, outcome, took| metrics.atlassian(place.as_str(), outcome.as_str(), took)),
+    })
+}
+
+pub(super) fn proxy(config: &Config) -> proxy::Settings {
+    let config::Proxy { upstream, timeouts, limits, .. } = &config.proxy;
+    proxy::Settings {
+        upstream: proxy::settings::Upstream {
+            scheme: match upstream.scheme {
+                config::Scheme::Http => proxy::settings::Scheme::Http,
+                config::Scheme::Https => proxy::settings::Scheme::Https,
+            },
+            host: upstream.host.clone(),
+            port: upstream.port,
+            sni: upstream.sni.clone(),
+            ca_file: config.proxy.upstream_ca_file.clone(),
+        },
+        public_scheme_https: config.public_url.secure(),
+        pass_host: config.proxy.pass_host,
+        timeouts: proxy::settings::Timeouts {
+            connect: timeouts.connect,
+            read: timeouts.read,
+            write: timeouts.write,
+            idle: timeouts.idle,
+            header_read: timeouts.header_read,
+            keep_alive: timeouts.keep_alive,
+        },
+        limits: proxy::settings::Limits {
+            header_bytes: limits.header_bytes,
+            header_count: limits.header_count,
+        },
+        upstream_keepalive_pool: KEEPALIVE_POOL,
+    }
+}
+
+/// Idle connections to the upstream: enough that a busy site never waits for a handshake, too few to wear an app out.
+const KEEPALIVE_POOL: usize = 256;
+
+pub(super) fn branding(config: &Config, demo: bool) -> Result<Branding, StartError> {
+    let wanted = &config.pages.branding;
+    let logo = match &wanted.logo_file {
+        Some(path) => {
+            let read = std::fs::read(path);
+            let bytes = read.map_err(|source| StartError::LogoFile { path: path.clone(), source })?;
+            Some(Logo::parse(bytes.into())?)
+        }
+        None => None,
+    };
+    let name = wanted.name.clone().unwrap_or_else(|| config.public_url.host().to_owned());
+    let colour = wanted.colour.as_deref().and_then(|text| text.parse::<Colour>().ok());
+    Ok(Branding { name, logo, colour, support: wanted.support.clone(), demo })
+}

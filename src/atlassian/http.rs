@@ -1,0 +1,112 @@
+//! How is one HTTP call made? With a time limit, a size limit, and no redirect.
+//!
+//! A redirect is never followed: a second host would be handed the client secret or the token. Proxies of the
+//! environment are not used: both would pass through whatever `HTTPS_PROXY` happens to say. Errors tell the kind of a
+//! failure, never an address or a body.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+use reqwest::redirect::Policy;
+use reqwest::{Client, tls};
+use url::Url;
+
+use super::settings::SetupError;
+use super::{AtlassianError, Place};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The one client; it keeps connections between calls.
+#[derive(Clone, Debug)]
+pub(super) struct Http(Client);
+
+impl Http {
+    /// A client for these base URLs. Certificates are checked against the system's CAs.
+    pub(super) fn new(bases: [&Url; 2], timeout: Duration) -> Result<Self, SetupError> {
+        // reqwest takes the process-wide provider of cryptography; whoever came first has set the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let secure = bases.iter().all(|url| url.scheme() == "https");
+        let mut builder = Client::builder()
+            .user_agent(concat!("anteroom/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .referer(false)
+            .no_proxy()
+            .https_only(secure)
+            .tls_version_min(tls::Version::TLS_1_2)
+            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+            .timeout(timeout);
+        if bases.iter().all(|url| url.scheme() == "http") {
+            // The emulator needs no CA certificates, and a minimal container has none.
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder.build().map_err(|e| {
+            SetupError::Client(layers(&e).last().map_or_else(String::new, ToString::to_string))
+        })?;
+        Ok(Self(client))
+    }
+
+    /// One call; at most `limit` bytes of body. Answers that say nothing about the request (redirects, 429, 5xx) are
+    /// errors already.
+    pub(super) async fn call(
+        &self,
+        place: Place,
+        request: Request<Vec<u8>>,
+        limit: usize,
+    ) -> Result<Response<Vec<u8>>, AtlassianError> {
+        let failed = |error: &reqwest::Error| AtlassianError::Unavailable { place, cause: kind(error) };
+        let absurd = |cause: String| AtlassianError::Unintelligible { place, cause };
+        let request = request.try_into().map_err(|_| absurd("the request could not be made".into()))?;
+        let mut answer = self.0.execute(request).await.map_err(|e| failed(&e))?;
+        let status = answer.status();
+        if status.is_redirection() {
+            return Err(absurd(format!("status {}, a redirect, which is not followed", status.as_u16())));
+        }
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(AtlassianError::Unavailable { place, cause: format!("status {}", status.as_u16()) });
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|e| failed(&e))? {
+            if body.len().saturating_add(chunk.len()) > limit {
+                return Err(absurd(format!("the answer has more than {limit} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = std::mem::take(answer.headers_mut());
+        Ok(response)
+    }
+}
+
+/// What kind of failure it was, in words that name no address.
+fn kind(error: &reqwest::Error) -> String {
+    if let Some(tls) = layers(error).find_map(|e| e.downcast_ref::<rustls::Error>()) {
+        return match tls {
+            rustls::Error::InvalidCertificate(_) => "its certificate is not trusted here".into(),
+            _ => "the TLS handshake failed".into(),
+        };
+    }
+    let what = if error.is_timeout() {
+        "no complete answer in time"
+    } else if error.is_dns() {
+        "its name could not be resolved"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the connection broke"
+    };
+    match layers(error).filter_map(|e| e.downcast_ref::<io::Error>()).last().map(io::Error::kind) {
+        Some(kind) if kind != io::ErrorKind::Other => format!("{what} ({kind})"),
+        _ => what.into(),
+    }
+}
+
+/// The error, what caused it, what caused that, and so on. `source` of an I/O error skips what it wraps.
+fn layers<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
+        Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+        None => error.source(),
+    })
+}
