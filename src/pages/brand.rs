@@ -40,7 +40,9 @@ enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogoError {
     /// Larger than [`Logo::MAX_BYTES`].
-    #[error("the logo is larger than 256 KB: every visitor would wait for it; scale it to 128 pixels or use SVG")]
+    #[error(
+        "the logo is larger than 256 KB: every visitor would wait for it; scale it to 128 pixels or use SVG"
+    )]
     TooLarge,
     /// None of the known kinds.
     #[error("the logo is not an SVG, PNG, WebP or JPEG image")]
@@ -99,7 +101,8 @@ mod tests {
 
     #[test]
     fn kinds_by_content() {
-        let kind = |bytes: &'static [u8]| Logo::parse(Bytes::from_static(bytes)).map(|logo| logo.media_type().1);
+        let kind =
+            |bytes: &'static [u8]| Logo::parse(Bytes::from_static(bytes)).map(|logo| logo.media_type().1);
         assert_eq!(kind(b"\x89PNG\r\n\x1a\n...."), Ok("png"));
         assert_eq!(kind(b"\xff\xd8\xff\xe0"), Ok("jpg"));
         assert_eq!(kind(b"RIFF\0\0\0\0WEBPVP8 "), Ok("webp"));

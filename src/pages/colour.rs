@@ -71,7 +71,11 @@ impl Colour {
 
     /// White or ink, whichever reads better on this colour.
     fn text_on(self) -> Self {
-        if self.contrast(WHITE) >= TEXT_CONTRAST || self.contrast(WHITE) >= self.contrast(INK) { WHITE } else { INK }
+        if self.contrast(WHITE) >= TEXT_CONTRAST || self.contrast(WHITE) >= self.contrast(INK) {
+            WHITE
+        } else {
+            INK
+        }
     }
 }
 
@@ -156,7 +160,8 @@ mod tests {
     #[test]
     fn every_colour_becomes_readable() {
         let steps = [0, 32, 64, 96, 118, 128, 160, 192, 224, 255];
-        for (r, g, b) in steps.iter().flat_map(|&r| steps.iter().flat_map(move |&g| steps.map(|b| (r, g, b)))) {
+        for (r, g, b) in steps.iter().flat_map(|&r| steps.iter().flat_map(move |&g| steps.map(|b| (r, g, b))))
+        {
             let colour = Colour::rgb(r, g, b);
             for (palette, grounds) in Palette::pair(colour).into_iter().zip([LIGHT_GROUNDS, DARK_GROUNDS]) {
                 assert!(palette.accent.contrast(palette.on_accent) >= TEXT_CONTRAST, "{colour} {palette:?}");

@@ -29,7 +29,9 @@ impl Language {
         let mut best = (Self::default(), 0);
         for &(tag, quality) in &ranges {
             let found = match tag {
-                "*" => Self::ALL.into_iter().find(|language| !ranges.iter().any(|(named, _)| language.matches(named))),
+                "*" => Self::ALL
+                    .into_iter()
+                    .find(|language| !ranges.iter().any(|(named, _)| language.matches(named))),
                 _ => Self::ALL.into_iter().find(|language| language.matches(tag)),
             };
             match found {

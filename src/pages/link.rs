@@ -21,7 +21,8 @@ impl<'a> Link<'a> {
 
     /// For what an operator wrote as "Need help?": `https:` and `mailto:` become links, so does a bare email address.
     pub(super) fn support(text: &str) -> Option<String> {
-        let address = text.contains('@') && !text.contains(|c: char| c.is_whitespace() || c == ':' || c == '/');
+        let address =
+            text.contains('@') && !text.contains(|c: char| c.is_whitespace() || c == ':' || c == '/');
         match text {
             _ if text.contains(|c: char| c.is_ascii_control()) => None,
             _ if text.starts_with("https://") || text.starts_with("mailto:") => Some(text.to_owned()),
@@ -46,9 +47,16 @@ mod tests {
         for good in ["/", "/a?b=c#d", "/_anteroom/start?return_to=%2Fx", "https://app.example.com/a"] {
             assert_eq!(Link::new(good), Link(good));
         }
-        for bad in
-            ["", "a", "//evil.example", "/\\evil.example", "/\t/evil.example", "javascript:alert(1)", "JAVASCRIPT:x", "data:text/html,x"]
-        {
+        for bad in [
+            "",
+            "a",
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "javascript:alert(1)",
+            "JAVASCRIPT:x",
+            "data:text/html,x",
+        ] {
             assert_eq!(Link::new(bad), Link("/"), "{bad}");
         }
     }

@@ -212,7 +212,8 @@ mod tests {
     #[test]
     fn every_file_parses() {
         for language in Language::ALL {
-            toml::from_str::<Messages>(source(language)).unwrap_or_else(|error| panic!("{language:?}: {error}"));
+            toml::from_str::<Messages>(source(language))
+                .unwrap_or_else(|error| panic!("{language:?}: {error}"));
         }
     }
 

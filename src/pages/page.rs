@@ -86,7 +86,9 @@ impl Page<'_> {
     /// The HTTP status this page is served with.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::SignIn { .. } | Self::SignOutAsk { .. } | Self::SignedOut { .. } | Self::Welcome { .. } => StatusCode::OK,
+            Self::SignIn { .. } | Self::SignOutAsk { .. } | Self::SignedOut { .. } | Self::Welcome { .. } => {
+                StatusCode::OK
+            }
             Self::NotAllowed { .. } | Self::Denied { .. } => StatusCode::FORBIDDEN,
             Self::Error { problem, .. } => problem.status(),
             Self::TooManyRedirects { .. } | Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
@@ -99,7 +101,9 @@ impl Page<'_> {
     /// The stable code shown on the page; `None` where nothing went wrong.
     pub fn code(&self) -> Option<&'static str> {
         match self {
-            Self::SignIn { .. } | Self::SignOutAsk { .. } | Self::SignedOut { .. } | Self::Welcome { .. } => None,
+            Self::SignIn { .. } | Self::SignOutAsk { .. } | Self::SignedOut { .. } | Self::Welcome { .. } => {
+                None
+            }
             Self::NotAllowed { reason, .. } => Some(reason.code()),
             Self::Error { problem, .. } => Some(problem.code()),
             Self::TooManyRedirects { .. } => Some("signin.too_many_redirects"),
@@ -108,7 +112,9 @@ impl Page<'_> {
             Self::Denied { .. } => Some("access.route_denied"),
             Self::FrameBlocked { .. } => Some("signin.framed"),
             Self::Unavailable { service: Service::Store, .. } => Some(Problem::StoreUnavailable.code()),
-            Self::Unavailable { service: Service::Atlassian, .. } => Some(Problem::AtlassianUnavailable.code()),
+            Self::Unavailable { service: Service::Atlassian, .. } => {
+                Some(Problem::AtlassianUnavailable.code())
+            }
         }
     }
 }

@@ -118,7 +118,8 @@ pub enum NotAllowedReason {
 
 impl NotAllowedReason {
     /// Every reason, for tables and tests.
-    pub const ALL: [Self; 4] = [Self::RuleDenied, Self::EmailUnverified, Self::AccountType, Self::AccountStatus];
+    pub const ALL: [Self; 4] =
+        [Self::RuleDenied, Self::EmailUnverified, Self::AccountType, Self::AccountStatus];
 
     /// The stable code: `access.what`.
     pub const fn code(self) -> &'static str {
@@ -139,8 +140,11 @@ mod tests {
 
     #[test]
     fn codes_are_distinct_and_statuses_are_errors() {
-        let codes: HashSet<_> =
-            Problem::ALL.iter().map(|p| p.code()).chain(NotAllowedReason::ALL.iter().map(|r| r.code())).collect();
+        let codes: HashSet<_> = Problem::ALL
+            .iter()
+            .map(|p| p.code())
+            .chain(NotAllowedReason::ALL.iter().map(|r| r.code()))
+            .collect();
         assert_eq!(codes.len(), Problem::ALL.len() + NotAllowedReason::ALL.len());
         assert!(Problem::ALL.iter().all(|p| p.status().is_client_error() || p.status().is_server_error()));
     }

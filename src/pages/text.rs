@@ -63,8 +63,14 @@ mod tests {
 
     #[test]
     fn initials_of_names() {
-        let table =
-            [("Mia Krystof", "MK"), ("mia", "M"), ("Ana de la Cruz", "AC"), ("", ""), ("<x> (y)", "XY"), ("ليلى حداد", "ل")];
+        let table = [
+            ("Mia Krystof", "MK"),
+            ("mia", "M"),
+            ("Ana de la Cruz", "AC"),
+            ("", ""),
+            ("<x> (y)", "XY"),
+            ("ليلى حداد", "ل"),
+        ];
         for (name, expected) in table {
             assert_eq!(initials(name), expected, "{name}");
         }
