@@ -34,7 +34,7 @@ impl Auth {
         };
         let used_up = self.cookies.delete(&state);
         let reply = match self.atlassian.identify(grant).await {
-            Err(error) => self.atlassian_failed(facts, &error, &state, return_to),
+            Err(error) => self.atlassian_failed(facts, &error, &state, return_to.as_ref()),
             Ok(identity) => match self.sessions.policy().admit(identity) {
                 Ok(admission) => self.sign_in(facts, admission, return_to.as_ref()).await,
                 Err(refusal) => self.refused(facts, &refusal, return_to.as_ref()),
@@ -134,19 +134,19 @@ impl Auth {
         facts: &RequestFacts<'_>,
         error: &AtlassianError,
         state: &StateToken,
-        return_to: Option<ReturnTo>,
+        return_to: Option<&ReturnTo>,
     ) -> Reply {
         tracing::warn!(request_id = facts.request_id, %error, "Atlassian did not vouch for a sign-in");
         let problem = match error {
             AtlassianError::ClientRefused => Problem::AtlassianRefusedClient,
             AtlassianError::CodeRefused => {
-                return self.restart(facts, state, return_to.as_ref(), Problem::AtlassianRefusedCode);
+                return self.restart(facts, state, return_to, Problem::AtlassianRefusedCode);
             }
             AtlassianError::ScopeMissing(_) => Problem::AtlassianScopeMissing,
             AtlassianError::Unavailable { .. } => Problem::AtlassianUnavailable,
             AtlassianError::Unintelligible { .. } => Problem::AtlassianUnintelligible,
         };
-        self.sign_in_failed(facts, problem, return_to.as_ref())
+        self.sign_in_failed(facts, problem, return_to)
     }
 
     async fn sign_in(

@@ -255,7 +255,8 @@ impl Auth {
     /// Answers a request for one of our own paths. `body` is the whole request body, already capped by the shell.
     pub async fn serve(&self, endpoint: Endpoint, facts: &RequestFacts<'_>, body: &[u8]) -> Reply {
         let safe = facts.method == Method::GET || facts.method == Method::HEAD;
-        if !safe && !(endpoint == Endpoint::SignOut && facts.method == Method::POST) {
+        let posts = endpoint == Endpoint::SignOut && facts.method == Method::POST;
+        if !safe && !posts {
             let allow = if endpoint == Endpoint::SignOut { "GET, HEAD, POST" } else { "GET, HEAD" };
             return Reply::empty(StatusCode::METHOD_NOT_ALLOWED)
                 .with(http::header::ALLOW, http::HeaderValue::from_static(allow));

@@ -31,7 +31,7 @@ impl Auth {
             reply.with_cookie(&self.sessions.delete_cookie()).with_cookie(&self.cookies.forget_sign_ins())
         };
         let Some(live) = self.live_session(facts) else { return gone(Reply::see_other(SIGNED_OUT)) };
-        if self.from_another_site(facts) || !self.csrf_matches(&live, body) {
+        if self.sent_by_another_site(facts) || !self.csrf_matches(&live, body) {
             // Nothing changes: the page asks again, with a token of this session.
             let mut ask = self.ask_sign_out(facts);
             ask.status = StatusCode::FORBIDDEN;
@@ -60,7 +60,7 @@ impl Auth {
 
     /// Whether the browser says that another site sent the form. It says nothing useful (`null`) where the page's
     /// referrer policy keeps the origin back; the token is what counts.
-    fn from_another_site(&self, facts: &RequestFacts<'_>) -> bool {
+    fn sent_by_another_site(&self, facts: &RequestFacts<'_>) -> bool {
         let elsewhere =
             |origin: &HeaderValue| origin != self.settings.public_origin.as_str() && origin != "null";
         let cross = |site: &HeaderValue| site != "same-origin" && site != "none";

@@ -4,7 +4,7 @@
 //! with 400 rather than guessed at: encoded `/`, `.`, `\`, `#` or NUL at any depth of encoding, backslashes, empty or
 //! dot segments, dot segments dressed up with `;`. What remains decodes to one text (RFC 3986 §6.2.2).
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{percent_decode, percent_decode_str};
 
 /// A path with exactly one reading, percent-decoded. Starts with `/`; no query, no fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,17 +53,8 @@ impl CanonicalPath {
             return Err(BadTarget::Character);
         }
         let decoded = decode(raw)?;
+        plain_segments(decoded.as_bytes())?;
         hides_nothing_deeper(&decoded)?;
-        let below_root = decoded.strip_prefix('/').unwrap_or_default();
-        for (from_end, segment) in below_root.rsplit('/').enumerate() {
-            match segment.split([';', '?']).next() {
-                Some("." | "..") => return Err(BadTarget::DotSegment),
-                // Only the last segment may be empty: a trailing slash. `/a/;x/b` is `/a//b` to a server that drops
-                // parameters.
-                Some("") | None if from_end > 0 => return Err(BadTarget::EmptySegment),
-                _ => {}
-            }
-        }
         let cut = decoded.contains([';', '?']).then(|| without_parameters(&decoded));
         Ok(Self { decoded, cut })
     }
@@ -84,38 +75,59 @@ fn decode(raw: &str) -> Result<Box<str>, BadTarget> {
     if !raw.contains('%') {
         return Ok(raw.into());
     }
-    let mut rest = raw;
-    while let Some((_, after)) = rest.split_once('%') {
-        match after.as_bytes() {
-            [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                let byte = u8::try_from(hex(*high) * 16 + hex(*low)).unwrap_or_default();
-                if byte < b' ' || byte == 0x7f || matches!(byte, b'/' | b'.' | b'\\' | b'#') {
-                    return Err(BadTarget::Hidden);
-                }
-            }
-            _ => return Err(BadTarget::Encoding),
+    for byte in encoded(raw.as_bytes()) {
+        if structural(byte.ok_or(BadTarget::Encoding)?) {
+            return Err(BadTarget::Hidden);
         }
-        rest = after;
     }
     let text = percent_decode_str(raw).decode_utf8().map_err(|_| BadTarget::Utf8)?;
     Ok(text.into())
 }
 
-fn hex(digit: u8) -> u32 {
-    char::from(digit).to_digit(16).unwrap_or_default()
+/// The byte behind each `%`; `None` for a `%` without two hex digits.
+fn encoded(text: &[u8]) -> impl Iterator<Item = Option<u8>> {
+    text.split(|b| *b == b'%').skip(1).map(|after| match after {
+        [high, low, ..] => Some(hex(*high)? * 16 + hex(*low)?),
+        _ => None,
+    })
 }
 
-/// A server that decodes twice must not see more than one that decodes once.
-fn hides_nothing_deeper(decoded: &str) -> Result<(), BadTarget> {
-    let mut text: Box<str> = decoded.into();
-    for _ in 0..MAX_DEPTH {
-        match decode(&text) {
-            Ok(next) if next == text => return Ok(()),
-            Ok(next) => text = next,
-            Err(BadTarget::Hidden) => return Err(BadTarget::Hidden),
-            // A lone `%` or bytes that are no text: nobody can decode it further.
-            Err(_) => return Ok(()),
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok())
+}
+
+/// Whether a byte may not stand behind an encoding: it would change what the path is made of.
+const fn structural(byte: u8) -> bool {
+    byte < b' ' || matches!(byte, 0x7f | b'/' | b'.' | b'\\' | b'#')
+}
+
+/// Only the last segment may be empty (a trailing slash), and none is made of dots: not even once its parameters are
+/// dropped. `/a/;x/b` is `/a//b` to a server that does so.
+fn plain_segments(path: &[u8]) -> Result<(), BadTarget> {
+    let below_root = path.strip_prefix(b"/").unwrap_or_default();
+    for (from_end, segment) in below_root.rsplit(|b| *b == b'/').enumerate() {
+        match segment.split(|b| matches!(b, b';' | b'?')).next().unwrap_or_default() {
+            b"." | b".." => return Err(BadTarget::DotSegment),
+            b"" if from_end > 0 => return Err(BadTarget::EmptySegment),
+            _ => {}
         }
+    }
+    Ok(())
+}
+
+/// A server that decodes twice must not see more than one that decodes once; neither when it passes over what it cannot
+/// decode.
+fn hides_nothing_deeper(decoded: &str) -> Result<(), BadTarget> {
+    let mut text: Vec<u8> = decoded.into();
+    for _ in 0..MAX_DEPTH {
+        if encoded(&text).all(|byte| byte.is_none()) {
+            return Ok(());
+        }
+        if encoded(&text).flatten().any(structural) {
+            return Err(BadTarget::Hidden);
+        }
+        text = percent_decode(&text).collect();
+        plain_segments(&text)?;
     }
     Err(BadTarget::Hidden)
 }
@@ -170,6 +182,12 @@ mod tests {
             ("/public/..%2fadmin", Hidden),
             ("/public%2F..%2fadmin", Hidden),
             ("/public%252fadmin", Hidden),
+            ("/public/%25/%252e%252e/admin", Hidden),
+            ("/public/%25zz/%25252e%25252e/admin", Hidden),
+            ("/public/%25ff/%25252e%25252e/admin", Hidden),
+            ("/public/..%253b/admin", DotSegment),
+            ("/public/..%25253fx/admin", DotSegment),
+            ("/a/%253bx/b", EmptySegment),
             ("/public%5c..%5cadmin", Hidden),
             ("/admin%23/public", Hidden),
             ("/admin%00", Hidden),

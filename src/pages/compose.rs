@@ -67,7 +67,7 @@ impl<'a> Writer<'a> {
                 let again = self.button(&m.signed_out.again, sign_in_url);
                 let actions = [again].into_iter().chain(self.at_atlassian()).collect();
                 let body = self.entry(&m.signed_out.title, &m.signed_out.text);
-                (&m.signed_out.title, Body { actions, note: self.some(&m.signed_out.note), ..body })
+                (&m.signed_out.title, Body { actions, next: vec![self.markup(&m.signed_out.note)], ..body })
             }
             Page::Welcome { who, continue_url } => {
                 let actions = vec![self.button(&words.continue_to_app, continue_url)];
