@@ -9,7 +9,7 @@
 //! | adapters | [`atlassian`] (the only code that talks to Atlassian), [`store`] (the only code that keeps state) |
 //! | configuration | [`config`]: as typed → as valid |
 //! | pure core: no await, clock, randomness, sockets, environment | [`gate`], [`policy`], [`identity`], [`session`], [`sign_in`] |
-//! | leaves | [`secret`], [`clock`], [`entropy`], [`metrics`] |
+//! | leaves | [`secret`], [`clock`], [`entropy`], [`net`], [`metrics`] |
 //!
 //! Imports point down only; `tests/layering.rs` fails on an upward arrow.
 //!
@@ -36,6 +36,7 @@ pub mod entropy;
 pub mod gate;
 pub mod identity;
 pub mod metrics;
+pub mod net;
 pub mod ops;
 pub mod pages;
 pub mod policy;
