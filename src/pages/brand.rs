@@ -63,8 +63,8 @@ impl Logo {
     }
 
     /// The image as it is sent.
-    pub(super) fn bytes(&self) -> &Bytes {
-        &self.bytes
+    pub(super) fn into_bytes(self) -> Bytes {
+        self.bytes
     }
 
     /// Its media type and the ending of its file name.

@@ -1,7 +1,8 @@
 //! How does an operator's colour stay readable? From one colour, a palette for light and one for dark.
 //!
-//! WCAG 2.2: text on the button and links on their ground reach 4.5:1 (§1.4.3), the button against its ground 3:1
-//! (§1.4.11), whatever colour is given: it is darkened or lightened until it does, and left alone when it already does.
+//! WCAG 2.2: text on the button and links on their ground reach 4.5:1 (§1.4.3), the edge of the button 3:1 against its
+//! ground (§1.4.11), whatever colour is given: each is darkened or lightened until it does, and left alone when it
+//! already does. So a pale brand colour stays itself on the button, with a darker edge around it.
 
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
@@ -103,6 +104,8 @@ impl FromStr for Colour {
 pub(super) struct Palette {
     /// The button.
     pub(super) accent: Colour,
+    /// The edge of the button, so that it stands out from the ground.
+    pub(super) edge: Colour,
     /// The button under the pointer.
     pub(super) hover: Colour,
     /// Text on the button, readable on both.
@@ -113,12 +116,16 @@ pub(super) struct Palette {
 
 impl Palette {
     fn new(colour: Colour, grounds: &[Colour], pole: Colour) -> Self {
-        let shape = colour.reaching(SHAPE_CONTRAST, grounds, pole);
-        let on_accent = shape.text_on();
+        let on_accent = colour.text_on();
         let away = if on_accent == WHITE { BLACK } else { WHITE };
-        let accent = shape.reaching(TEXT_CONTRAST, &[on_accent], away);
-        let link = colour.reaching(TEXT_CONTRAST, grounds, pole);
-        Self { accent, hover: accent.towards(away, 14), on_accent, link }
+        let accent = colour.reaching(TEXT_CONTRAST, &[on_accent], away);
+        Self {
+            accent,
+            edge: accent.reaching(SHAPE_CONTRAST, grounds, pole),
+            hover: accent.towards(away, 14),
+            on_accent,
+            link: colour.reaching(TEXT_CONTRAST, grounds, pole),
+        }
     }
 
     /// For light and for dark.
@@ -129,7 +136,10 @@ impl Palette {
     /// Both schemes as CSS custom properties.
     pub(super) fn css(colour: Colour) -> String {
         let [light, dark] = Self::pair(colour).map(|p| {
-            format!("--accent:{};--hover:{};--on-accent:{};--link:{}", p.accent, p.hover, p.on_accent, p.link)
+            format!(
+                "--accent:{};--edge:{};--hover:{};--on-accent:{};--link:{}",
+                p.accent, p.edge, p.hover, p.on_accent, p.link
+            )
         });
         let mut css = String::new();
         // Writing to a String cannot fail.
@@ -168,7 +178,7 @@ mod tests {
                 assert!(palette.hover.contrast(palette.on_accent) >= TEXT_CONTRAST, "{colour} {palette:?}");
                 for ground in grounds {
                     assert!(palette.link.contrast(ground) >= TEXT_CONTRAST, "{colour} {palette:?}");
-                    assert!(palette.accent.contrast(ground) >= SHAPE_CONTRAST, "{colour} {palette:?}");
+                    assert!(palette.edge.contrast(ground) >= SHAPE_CONTRAST, "{colour} {palette:?}");
                 }
             }
         }
@@ -177,6 +187,13 @@ mod tests {
     #[test]
     fn a_good_colour_is_left_alone() {
         let [light, _] = Palette::pair(Colour::DEFAULT);
-        assert_eq!((light.accent, light.link, light.on_accent), (Colour::DEFAULT, Colour::DEFAULT, WHITE));
+        assert_eq!(
+            (light.accent, light.edge, light.link, light.on_accent),
+            (Colour::DEFAULT, Colour::DEFAULT, Colour::DEFAULT, WHITE)
+        );
+        let yellow = Colour::rgb(0xff, 0xd4, 0);
+        assert!(
+            Palette::pair(yellow).iter().all(|palette| palette.accent == yellow && palette.on_accent == INK)
+        );
     }
 }

@@ -43,16 +43,16 @@ pub enum Service {
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "the fields are named after what they are; the variants say when to use them")]
 pub enum Page<'a> {
-    /// 200. Asks to sign in. `start_url` is our own start endpoint with its return-to already encoded.
-    /// `switched_account`: they came to use another account, so tell how.
+    /// 200: Asks to sign in. `start_url` is our own start endpoint with its return-to already encoded;
+    /// `switched_account` says they came to use another account, so tell how.
     SignIn { start_url: &'a str, switched_account: bool },
-    /// 200. Asks before ending the session: a form that POSTs `csrf` to `action`.
+    /// 200: Asks before ending the session: a form that POSTs `csrf` to `action`.
     SignOutAsk { who: &'a Who<'a>, csrf: &'a str, action: &'a str },
-    /// 200. The session is over; the one at Atlassian is not.
+    /// 200: The session is over; the one at Atlassian is not.
     SignedOut { sign_in_url: &'a str },
-    /// 200. First sign-in of this account.
+    /// 200: First sign-in of this account.
     Welcome { who: &'a Who<'a>, continue_url: &'a str },
-    /// 403. Signed in at Atlassian, but not admitted here.
+    /// 403: Signed in at Atlassian, but not admitted here.
     NotAllowed {
         who: &'a Who<'a>,
         reason: NotAllowedReason,
@@ -68,17 +68,17 @@ pub enum Page<'a> {
         request_id: &'a str,
         time: &'a str,
     },
-    /// 400. Sent to sign in again and again without arriving.
+    /// 400: Sent to sign in again and again without arriving.
     TooManyRedirects { retry_url: &'a str, request_id: &'a str, time: &'a str },
-    /// 502. The app behind Anteroom did not answer.
+    /// 502: The app behind Anteroom did not answer.
     UpstreamDown { retry_url: Option<&'a str>, request_id: &'a str, time: &'a str },
-    /// 400. A request that could be read in two ways.
+    /// 400: A request that could be read in two ways.
     BadRequest { request_id: &'a str, time: &'a str },
-    /// 403. A route rule closes this page, to this account or to everyone.
+    /// 403: A route rule closes this page, to this account or to everyone.
     Denied { who: Option<&'a Who<'a>>, request_id: &'a str, time: &'a str },
-    /// 401. Inside a frame: offers a tab of its own. The one page that may itself be framed.
+    /// 401: Inside a frame: offers a tab of its own. The one page that may itself be framed.
     FrameBlocked { open_url: &'a str },
-    /// 503. Something we need is away.
+    /// 503: Something we need is away.
     Unavailable { service: Service, retry_url: Option<&'a str>, request_id: &'a str, time: &'a str },
 }
 

@@ -45,23 +45,19 @@ pub(super) struct Support {
 
 impl Theme {
     pub(super) fn new(branding: Branding) -> Self {
-        let colour = branding.colour.unwrap_or(Colour::DEFAULT);
+        let Branding { name, logo, colour, support, demo } = branding;
+        let colour = colour.unwrap_or(Colour::DEFAULT);
         let css = Bytes::from(Palette::css(colour) + include_str!("stylesheet.css"));
-        let logo =
-            branding.logo.as_ref().map_or_else(|| Bytes::from(doorway(colour)), |logo| logo.bytes().clone());
-        let (media_type, ending) = branding.logo.as_ref().map_or(("image/svg+xml", "svg"), Logo::media_type);
-        let name = branding.name.trim();
+        let (media_type, ending) = logo.as_ref().map_or(("image/svg+xml", "svg"), Logo::media_type);
+        let logo = logo.map_or_else(|| Bytes::from(doorway(colour)), Logo::into_bytes);
+        let name = name.trim();
+        let support = support.as_deref().map(str::trim).filter(|line| !line.is_empty()).map(Support::new);
         Self {
             name: if name.is_empty() { "Anteroom" } else { name }.to_owned(),
-            demo: branding.demo,
+            demo,
             logo: path("logo", &logo, ending),
             stylesheet: path("anteroom", &css, "css"),
-            support: branding
-                .support
-                .as_deref()
-                .map(str::trim)
-                .filter(|line| !line.is_empty())
-                .map(Support::new),
+            support,
             logo_asset: Asset { content_type: media_type, body: logo },
             stylesheet_asset: Asset { content_type: "text/css; charset=utf-8", body: css },
         }
