@@ -14,14 +14,14 @@
 //! Imports point down only; `tests/layering.rs` fails on an upward arrow.
 //!
 //! # One request
-//! `proxy` builds [`gate::RequestFacts`] (canonical path, who is asking) → [`auth::Auth::check`] opens the session
+//! `proxy` builds [`auth::RequestFacts`] (canonical path, who is asking) → [`auth::Auth::check`] opens the session
 //! cookie → [`gate::decide`] → a [`gate::Permit`] → [`identity::headers`] strips the client's copies and sets ours from
 //! the permit → upstream → the answer is cleaned → access log, metrics.
 //!
 //! # One sign-in
 //! `auth::start` makes a [`sign_in::Pending`], seals it in the flow cookie, 302 → Atlassian → `auth::callback` opens it,
 //! matches the state in constant time and uses it up → a [`sign_in::CodeGrant`] → [`atlassian`] exchanges it and reads
-//! `/me` → a [`identity::VerifiedIdentity`] → [`policy`] → a [`policy::Admission`] → [`store`] records the account → a
+//! `/me` → a [`sign_in::VerifiedIdentity`] → [`policy`] → a [`policy::Admission`] → [`store`] records the account → a
 //! fresh session, sealed → 302 to the page asked for. Each arrow consumes the value before it, so "identity headers
 //! without authentication" does not compile.
 

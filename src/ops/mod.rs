@@ -5,7 +5,7 @@
 //! | [`access_log`] | which requests were answered, and how? |
 //! | [`audit_log`] | who was let in, turned away or signed out? |
 //! | [`logging`] | what is the process itself doing? |
-//! | [`line`] | how does a value become part of a line that nobody can forge? |
+//! | [`mod@line`] | how does a value become part of a line that nobody can forge? |
 //! | [`line_writer`] | how do lines leave without holding up a request? |
 //! | [`readiness`] | does the process take traffic? |
 //! | [`server`] | `/livez`, `/readyz`, `/metrics` |
