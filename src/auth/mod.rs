@@ -1,7 +1,7 @@
 //! The one decision of every mode, and the endpoints behind it.
 //!
 //! [`Auth::check`] is called for every request and never waits: it opens the session cookie, asks
-//! [`decide`](crate::gate::decide) and either hands out a [`Permit`] or says what to answer. Everything that waits (the store, Atlassian) happens in
+//! [`decide`] and either hands out a [`Permit`] or says what to answer. Everything that waits (the store, Atlassian) happens in
 //! [`Auth::serve`], on Anteroom's own paths.
 
 pub mod audit;
