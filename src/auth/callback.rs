@@ -51,7 +51,7 @@ impl Auth {
             // A decline is shown as one even without a state; nothing changes in this browser.
             let problem = match callback.outcome {
                 Outcome::Reported(Reported::Declined) => Problem::Declined,
-                Outcome::Reported(Reported::Other) => Problem::AtlassianReported,
+                Outcome::Reported(Reported::Other(code)) => reported(facts, code),
                 Outcome::Code(_) => Problem::StateMismatch,
             };
             return Matched::Reply(self.sign_in_failed(facts, problem, None));
@@ -64,7 +64,8 @@ impl Auth {
         match self.store.use_once(state.id(), now, MAX_AGE).await {
             Ok(true) => {}
             Ok(false) => return Matched::Reply(self.replayed(facts, &state, return_to.as_ref())),
-            Err(_) => {
+            Err(error) => {
+                tracing::error!(request_id = facts.request_id, %error, "a sign-in could not be used up");
                 self.metrics.store_error();
                 return Matched::Reply(self.sign_in_failed(facts, Problem::StoreUnavailable, None));
             }
@@ -80,7 +81,7 @@ impl Auth {
             }
             Err(FlowError::Mismatch) => Problem::StateMismatch,
             Err(FlowError::Reported(Reported::Declined)) => Problem::Declined,
-            Err(FlowError::Reported(Reported::Other)) => Problem::AtlassianReported,
+            Err(FlowError::Reported(Reported::Other(code))) => reported(facts, code),
         };
         let reply = self.sign_in_failed(facts, problem, return_to.as_ref());
         Matched::Reply(reply.with_cookie(&self.cookies.delete(&state)))
@@ -256,4 +257,10 @@ impl Auth {
         }
         self.problem(facts, problem, return_to)
     }
+}
+
+/// For the log, under the request ID that the page shows: the code is one of a fixed list.
+fn reported(facts: &RequestFacts<'_>, code: &'static str) -> Problem {
+    tracing::warn!(request_id = facts.request_id, code, "Atlassian sent somebody back with an error");
+    Problem::AtlassianReported
 }

@@ -24,13 +24,34 @@ pub enum Outcome {
     Reported(Reported),
 }
 
-/// The `error` codes of the callback that mean something of their own.
+/// An `error` of the callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reported {
     /// `access_denied`: the person pressed Cancel.
     Declined,
-    /// Anything else.
-    Other,
+    /// Another code of RFC 6749 §4.1.2.1 or OpenID Connect Core §3.1.2.6; `unrecognized` for the sender's own words.
+    Other(&'static str),
+}
+
+impl Reported {
+    fn parse(code: &str) -> Self {
+        const KNOWN: [&str; 9] = [
+            "invalid_request",
+            "unauthorized_client",
+            "unsupported_response_type",
+            "invalid_scope",
+            "server_error",
+            "temporarily_unavailable",
+            "login_required",
+            "consent_required",
+            "interaction_required",
+        ];
+        match KNOWN.iter().find(|known| **known == code) {
+            _ if code == "access_denied" => Self::Declined,
+            Some(known) => Self::Other(known),
+            None => Self::Other("unrecognized"),
+        }
+    }
 }
 
 /// A callback that has no single reading.
@@ -56,10 +77,7 @@ impl Callback {
         let state = state.filter(|s| !s.is_empty());
         // The error first, so that a decline is never reported as tampering.
         match (error, code) {
-            (Some(error), None) => {
-                let reported = if error == "access_denied" { Reported::Declined } else { Reported::Other };
-                Ok(Self { state, outcome: Outcome::Reported(reported) })
-            }
+            (Some(error), None) => Ok(Self { state, outcome: Outcome::Reported(Reported::parse(&error)) }),
             (None, Some(code)) if !code.is_empty() && state.is_some() => {
                 Ok(Self { state, outcome: Outcome::Code(SecretString::from(code)) })
             }
@@ -79,7 +97,8 @@ mod tests {
             ("state=s&code=c&extra=1", Ok("code")),
             ("error=access_denied&error_description=%3Cscript%3E&state=s", Ok("declined")),
             ("error=access_denied", Ok("declined")),
-            ("error=server_error&state=s", Ok("other")),
+            ("error=server_error&state=s", Ok("server_error")),
+            ("error=%3Cscript%3E&state=s", Ok("unrecognized")),
             ("code=a&code=b&state=s", Err(Malformed)),
             ("code=a&state=s&state=t", Err(Malformed)),
             ("error=a&error=b&state=s", Err(Malformed)),
@@ -93,7 +112,7 @@ mod tests {
             let got = Callback::parse(query).map(|c| match c.outcome {
                 Outcome::Code(_) => "code",
                 Outcome::Reported(Reported::Declined) => "declined",
-                Outcome::Reported(Reported::Other) => "other",
+                Outcome::Reported(Reported::Other(code)) => code,
             });
             assert_eq!(got, want, "{query}");
         }
