@@ -1,1 +1,31 @@
-fn main() {}
+//! The one integration-test binary: one module per capability, `support` for what they share.
+//!
+//! One binary links once and runs its tests in parallel threads, so no test may depend on another's order, port or
+//! file.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::large_futures,
+    clippy::needless_pass_by_value,
+    reason = "a test that meets the unexpected should stop right there"
+)]
+
+mod apps;
+mod atlassian_adapter;
+mod attacks;
+mod browser;
+mod config;
+mod emulator;
+mod layering;
+mod ops;
+mod proxy;
+mod sign_in;
+mod store;
+mod support;

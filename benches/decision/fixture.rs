@@ -27,8 +27,7 @@ use async_trait::async_trait;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue, Method};
 
-const LIFETIMES: Lifetimes =
-    Lifetimes { idle: Duration::from_secs(3600), max: Duration::from_secs(86_400) };
+const LIFETIMES: Lifetimes = Lifetimes { idle: Duration::from_secs(3600), max: Duration::from_secs(86_400) };
 
 /// How much a site has to carry.
 #[derive(Clone, Copy, Default)]
@@ -54,9 +53,8 @@ impl Site {
     pub(crate) fn with(load: Load) -> Self {
         let keys = || KeyRing::new(&[SecretString::from("a-session-secret-0123456789-abcdefgh")]).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let auth = runtime.block_on(async {
-            Auth::new(parts(keys(), load, store(load).await)).await.unwrap()
-        });
+        let auth =
+            runtime.block_on(async { Auth::new(parts(keys(), load, store(load).await)).await.unwrap() });
         Self { auth, names: CookieNames::new(true), sealer: keys().sealer(Purpose::Session) }
     }
 

@@ -224,6 +224,11 @@ pub(super) fn not_built(what: &str) -> Mistake {
     )
 }
 
+/// A question that helps: the profile or the variable that was probably meant.
+pub(super) fn did_you_mean<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> String {
+    nearest(text, candidates).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default()
+}
+
 /// The candidate that is nearest to what was written, if one is near enough to be meant.
 pub(super) fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let text = text.to_ascii_lowercase().replace('-', "_");

@@ -9,7 +9,7 @@ use figment::providers::Serialized;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
-use super::convert::{Converter, nearest};
+use super::convert::Converter;
 use super::file::{ConfigFile, Spans};
 use super::finding::{Finding, Mistake, Origin};
 use super::key::{KeyPath, Step};
@@ -214,9 +214,4 @@ fn insert(dict: &mut Dict, steps: &[Step], value: Value) {
         }
         _ => {}
     }
-}
-
-/// The profile or the variable that was probably meant.
-pub(super) fn did_you_mean<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> String {
-    nearest(text, candidates).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default()
 }

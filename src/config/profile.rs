@@ -2,9 +2,8 @@
 
 use toml_edit::{Item, Table, TableLike};
 
-use super::convert::nearest;
+use super::convert::{did_you_mean, nearest};
 use super::finding::Mistake;
-use super::layers::did_you_mean;
 use super::shape::Shape;
 
 /// The plain settings, and the profiles by name. A misspelt section stays among the settings, where it is refused.

@@ -4,10 +4,10 @@
 //! Guarantees: a misspelt variable is refused, as a misspelt key is; the ones that Kubernetes sets for a service named
 //! `anteroom` are left alone (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>).
 
+use super::convert::did_you_mean;
 use super::environment::{Environment, PREFIX};
 use super::finding::{Finding, Mistake, Origin};
 use super::key::{KeyPath, Step};
-use super::layers::did_you_mean;
 use super::shape::Shape;
 
 /// Names that other products use for the same settings.

@@ -10,6 +10,7 @@ use pingora::http::RequestHeader;
 use pingora::http::authority::{RawTargetAuthority, raw_target_authority};
 
 use super::settings::Limits;
+use crate::net;
 
 /// Checks a header. `raw` is the same as it was on the wire. `Err` is the status to answer.
 pub(super) fn examine(header: &RequestHeader, raw: &[u8], limits: Limits) -> Result<(), StatusCode> {
@@ -52,8 +53,7 @@ fn plain_target(header: &RequestHeader) -> bool {
 fn plain_host(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    let in_host = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
-    !host.is_empty() && host.as_bytes().iter().all(in_host)
+    net::plain_authority(host.as_bytes())
 }
 
 /// One length in digits, or chunks and nothing else; never both.

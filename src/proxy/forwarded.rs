@@ -91,10 +91,10 @@ fn is_unwelcome(name: &str) -> bool {
     match name.as_bytes() {
         [b'x', b'-' | b'_' | b'.', ..] => {
             let namespace = name.bytes().map(dashed).zip(FORWARDED_NAMESPACE.bytes()).all(|(a, b)| a == b);
-            (namespace && name.len() > FORWARDED_NAMESPACE.len()) || HEARSAY.iter().any(|n| reads_as(n))
+            (namespace && name.len() > FORWARDED_NAMESPACE.len()) || HEARSAY.iter().any(reads_as)
         }
-        [b'f' | b'p' | b't', ..] if HEARSAY.iter().any(|n| reads_as(n)) => true,
-        bytes => bytes.iter().any(|b| matches!(b, b'_' | b'.')) && NO_TWINS.iter().any(|n| reads_as(n)),
+        [b'f' | b'p' | b't', ..] if HEARSAY.iter().any(reads_as) => true,
+        bytes => bytes.iter().any(|b| matches!(b, b'_' | b'.')) && NO_TWINS.iter().any(reads_as),
     }
 }
 

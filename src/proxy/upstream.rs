@@ -17,6 +17,7 @@ use pingora::upstreams::peer::HttpPeer;
 use super::dns::Addresses;
 use super::settings::{Scheme, Settings, SetupError};
 use super::websocket_gate::GatedConnect;
+use crate::net;
 
 /// What a request needs of its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +64,10 @@ impl Upstream {
         upgrade.options.custom_l4 = Some(Arc::new(GatedConnect));
         // Kept apart: `custom_l4` is no part of the pool's key.
         upgrade.group_key = 1;
-        let own_host = (!settings.pass_host).then(|| own_host(&upstream.host, upstream.port, tls));
+        let own_host = HeaderValue::from_str(&net::authority(&upstream.host, upstream.port, tls));
+        // A host that is no header value could not be resolved either.
+        let own_host = own_host.unwrap_or(HeaderValue::from_static("upstream"));
+        let own_host = (!settings.pass_host).then_some(own_host);
         let addresses = Addresses::new(&upstream.host, upstream.port);
         Ok(Self { addresses, plain, event_stream, upgrade, own_host })
     }
@@ -143,14 +147,6 @@ fn check_authorities(
     if store.is_empty() { Err(SetupError::NoAuthorities(from.into())) } else { Ok(()) }
 }
 
-fn own_host(host: &str, port: u16, tls: bool) -> HeaderValue {
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let usual = port == if tls { 443 } else { 80 };
-    let text = if usual { host } else { format!("{host}:{port}") };
-    // A host that is no header value was never resolvable either.
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("upstream"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,13 +183,5 @@ mod tests {
         assert!(matches!(server_conf(&settings), Err(SetupError::Authorities { .. })));
         settings.upstream.ca_file = Some("/dev/null".into());
         assert!(matches!(server_conf(&settings), Err(SetupError::NoAuthorities(_))));
-    }
-
-    #[test]
-    fn the_own_host_is_written_as_a_url_would() {
-        assert_eq!(own_host("app", 80, false), "app");
-        assert_eq!(own_host("app", 443, true), "app");
-        assert_eq!(own_host("app", 443, false), "app:443");
-        assert_eq!(own_host("::1", 8080, false), "[::1]:8080");
     }
 }
