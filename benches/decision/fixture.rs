@@ -30,14 +30,14 @@ use http::{HeaderMap, HeaderValue, Method};
 const LIFETIMES: Lifetimes = Lifetimes { idle: Duration::from_secs(3600), max: Duration::from_secs(86_400) };
 
 /// How much a site has to carry.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Load {
     /// Route rules, a third of each kind of pattern.
     pub(crate) rules: u64,
     /// Sessions that were ended and must stay so.
     pub(crate) ended: u64,
-    /// Sessions known to be in use.
-    pub(crate) known: u64,
+    /// People with a session, all of them active.
+    pub(crate) people: u64,
     /// Whether the assertion is signed.
     pub(crate) assertion: bool,
 }
@@ -45,6 +45,7 @@ pub(crate) struct Load {
 /// A site, and the key to make sessions for it.
 pub(crate) struct Site {
     pub(crate) auth: Auth,
+    people: u64,
     names: CookieNames,
     sealer: Sealer,
 }
@@ -55,16 +56,18 @@ impl Site {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let auth =
             runtime.block_on(async { Auth::new(parts(keys(), load, store(load).await)).await.unwrap() });
-        Self { auth, names: CookieNames::new(true), sealer: keys().sealer(Purpose::Session) }
+        let sealer = keys().sealer(Purpose::Session);
+        Self { auth, people: load.people, names: CookieNames::new(true), sealer }
     }
 
-    /// The request of person number `n`, as a browser sends it, with four cookies of the app around ours.
+    /// Request number `n` as a browser sends it, with four cookies of the app around ours. People take turns; each number
+    /// has a cookie of its own, as if its session had just been sealed anew.
     pub(crate) fn request(&self, n: u64) -> HeaderMap {
         let mut headers: HeaderMap =
             BROWSER.iter().map(|(n, v)| (n.parse().unwrap(), HeaderValue::from_static(v))).collect();
         let mut nonce = [0; 12];
         nonce[..8].copy_from_slice(&n.to_le_bytes());
-        let sealed = cookie::seal(&session(n), &self.names, &self.sealer, nonce).unwrap();
+        let sealed = cookie::seal(&session(n % self.people), &self.names, &self.sealer, nonce).unwrap();
         let line = format!("{}; {}={sealed}; {}", COOKIES.0, self.names.session(), COOKIES.1);
         headers.insert(COOKIE, line.parse().unwrap());
         headers
@@ -130,7 +133,7 @@ async fn store(load: Load) -> Arc<dyn Store> {
     for n in 0..load.ended {
         store.end_session(Ended { id: id(u64::MAX - n), until }).await.unwrap();
     }
-    let seen: Vec<Seen> = (0..load.known).map(|n| Seen { id: id((1 << 40) + n), at: now, until }).collect();
+    let seen: Vec<Seen> = (0..load.people).map(|n| Seen { id: id(n), at: now, until }).collect();
     store.save_activity(&seen).await.unwrap();
     Arc::new(store)
 }

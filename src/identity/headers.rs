@@ -106,9 +106,8 @@ const NAMESPACE: &str = "x-anteroom-";
 #[derive(Debug)]
 pub struct Layout {
     headers: Vec<(HeaderName, Claim)>,
-    reserved: HashSet<Box<[u8]>>,
-    /// Bit `n` is set when a reserved name has `n` bytes (63: 63 or more): spares most names the look-up.
-    lengths: u64,
+    /// Reserved names, dashed, by their length: a name is compared with the few that are as long.
+    reserved: Vec<Vec<Box<[u8]>>>,
 }
 
 /// The identity headers of one session, ready to be put on requests.
@@ -132,23 +131,17 @@ impl Layout {
 
         let presets_all = Preset::ALL.iter().flat_map(named).map(|(name, _)| name);
         let custom_names = custom.iter().map(|(name, _)| name.as_str());
-        let reserved: HashSet<Box<[u8]>> =
-            presets_all.chain(ALSO_RESERVED.iter().copied()).chain(custom_names).map(normalised).collect();
-        let lengths = reserved.iter().fold(0, |bits, name| bits | length_bit(name.len()));
-        Self { headers, reserved, lengths }
+        let names = presets_all.chain(ALSO_RESERVED.iter().copied()).chain(custom_names);
+        Self { headers, reserved: by_length(names) }
     }
 
     /// Whether clients may not send a header of this name.
     pub fn reserved(&self, name: &HeaderName) -> bool {
-        let bytes = name.as_str().as_bytes();
-        let in_namespace = || {
-            bytes.len() > NAMESPACE.len()
-                && bytes.iter().zip(NAMESPACE.bytes()).all(|(b, want)| dashed(*b) == want)
-        };
-        if self.lengths & length_bit(bytes.len()) == 0 {
-            return in_namespace();
-        }
-        in_namespace() || self.reserved.contains(&normalised(name.as_str()))
+        let name = name.as_str().as_bytes();
+        let begins_with = |text: &[u8]| name.iter().zip(text).all(|(byte, want)| dashed(*byte) == *want);
+        let as_long = self.reserved.get(name.len()).map(Vec::as_slice).unwrap_or_default();
+        as_long.iter().any(|reserved| begins_with(reserved))
+            || (name.len() > NAMESPACE.len() && begins_with(NAMESPACE.as_bytes()))
     }
 
     /// The names in a request that must be removed from it.
@@ -205,12 +198,16 @@ const fn dashed(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
-fn normalised(name: &str) -> Box<[u8]> {
-    name.bytes().map(dashed).collect()
-}
-
-const fn length_bit(length: usize) -> u64 {
-    1 << (if length < 63 { length } else { 63 })
+fn by_length<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Vec<Box<[u8]>>> {
+    let mut groups: Vec<Vec<Box<[u8]>>> = Vec::new();
+    for name in names {
+        let name: Box<[u8]> = name.bytes().map(dashed).collect();
+        groups.resize_with(groups.len().max(name.len() + 1), Vec::new);
+        if let Some(group) = groups.get_mut(name.len()) {
+            group.push(name);
+        }
+    }
+    groups
 }
 
 #[cfg(test)]
