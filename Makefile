@@ -43,10 +43,10 @@ audit: ## Check licences, sources and published advisories (needs cargo-deny and
 		|| { echo "make audit needs cargo-deny: cargo install --locked cargo-deny" >&2; exit 1; }
 	$(CARGO) deny $(LOCKED) check
 
-bench: ## Measure: the decision alone, and the proxy beside a bare one
-	@scripts/setup build
-	$(CARGO) bench $(LOCKED) $(BENCH)
+bench: ## Measure: the decision alone, and the whole proxy beside a bare one (BENCH=--write keeps the figures)
+	@scripts/setup build bench
+	@benches/run $(BENCH)
 
-fuzz: ## Fuzz each target for SECONDS (60 unless said)
+fuzz: ## Fuzz each target for SECONDS (60 unless said); needs cargo-fuzz
 	@scripts/setup build
-	@scripts/fuzz "$(or $(SECONDS),60)"
+	@fuzz/run "$(or $(SECONDS),60)"
