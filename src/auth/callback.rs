@@ -61,20 +61,11 @@ impl Auth {
             return Matched::Reply(self.lost(facts, &own, &state));
         };
         let (now, return_to) = (self.clock.now(), pending.return_to().cloned());
-        match self.store.use_once(state.id(), now, MAX_AGE).await {
-            Ok(true) => {}
-            Ok(false) => return Matched::Reply(self.replayed(facts, &state, return_to.as_ref())),
-            Err(error) => {
-                tracing::error!(request_id = facts.request_id, %error, "a sign-in could not be used up");
-                self.metrics.store_error();
-                return Matched::Reply(self.sign_in_failed(facts, Problem::StoreUnavailable, None));
-            }
-        }
         if let Some(reply) = self.stale_tab(facts, &pending) {
             return Matched::Reply(reply.with_cookie(&self.cookies.delete(&state)));
         }
         let problem = match pending.finish(callback, &state, now) {
-            Ok(grant) => return Matched::Grant(grant, state, return_to),
+            Ok(grant) => return self.use_up(facts, grant, state, return_to).await,
             Err(FlowError::Expired) => {
                 let restarted = self.restart(facts, &state, return_to.as_ref(), Problem::FlowExpired);
                 return Matched::Reply(restarted);
@@ -85,6 +76,25 @@ impl Auth {
         };
         let reply = self.sign_in_failed(facts, problem, return_to.as_ref());
         Matched::Reply(reply.with_cookie(&self.cookies.delete(&state)))
+    }
+
+    /// Uses the state up. Only a code counts as a use: whoever declines over and over fills no table.
+    async fn use_up(
+        &self,
+        facts: &RequestFacts<'_>,
+        grant: CodeGrant,
+        state: StateToken,
+        return_to: Option<ReturnTo>,
+    ) -> Matched {
+        match self.store.use_once(state.id(), self.clock.now(), MAX_AGE).await {
+            Ok(true) => Matched::Grant(grant, state, return_to),
+            Ok(false) => Matched::Reply(self.replayed(facts, &state, return_to.as_ref())),
+            Err(error) => {
+                tracing::error!(request_id = facts.request_id, %error, "a sign-in could not be used up");
+                self.metrics.store_error();
+                Matched::Reply(self.sign_in_failed(facts, Problem::StoreUnavailable, None))
+            }
+        }
     }
 
     /// This browser signed in through another tab after this flow began: just go where the tab wanted.

@@ -151,7 +151,8 @@ fn segments(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
     std::iter::from_fn(move || {
         let text = rest.take()?;
-        let Some((segment, after)) = memchr::memchr(b';', text).and_then(|at| text.split_at_checked(at)) else {
+        let Some((segment, after)) = memchr::memchr(b';', text).and_then(|at| text.split_at_checked(at))
+        else {
             return Some(text);
         };
         rest = after.get(1..);
