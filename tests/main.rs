@@ -26,6 +26,7 @@ mod emulator;
 mod layering;
 mod ops;
 mod proxy;
+mod readme;
 mod reference;
 mod sign_in;
 mod store;
