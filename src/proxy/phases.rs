@@ -202,7 +202,7 @@ impl Phases {
             status,
             bytes_out: 0,
             duration: Duration::ZERO,
-            decision: Decision::BadTarget.as_str(),
+            decision: "unreadable",
             account_id: None,
             user_agent: None,
             upstream_ms: None,
