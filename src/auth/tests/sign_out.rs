@@ -105,3 +105,14 @@ async fn a_restart_brings_no_session_back() {
     assert!(matches!(stolen.clone().get(&restarted, "/").await, Got::Answer(_)), "ended for good");
     assert!(matches!(other.get(&restarted, "/").await, Got::Forwarded(_)), "nobody else is signed out");
 }
+
+/// A slow answer of the app must not put the cookie of an ended session over the one that came after it.
+#[tokio::test]
+async fn an_ended_session_is_not_sealed_again() {
+    let site = Site::standard().await;
+    let mut browser = signed_in(&site).await;
+    let slow = browser.get(&site, "/slow").await.permit();
+    let body = format!("csrf={}", token(&site, &mut browser).await);
+    browser.send(&site, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
+    assert_eq!(site.auth.provisioned(&slow).await, None);
+}
