@@ -45,10 +45,7 @@ impl Endpoint {
             "/.well-known/anteroom" => Some(Self::Discovery),
             p if below(p) => Some(Self::named(p.get(NAMESPACE.len()..).unwrap_or_default())),
             // `/_anteroom;x/start`: ours to somebody who drops parameters, so nobody gets it.
-            _ => path
-                .without_parameters()
-                .is_some_and(|p| below(p) || p == callback_path)
-                .then_some(Self::Unknown),
+            _ => path.other_readings().any(|p| below(p) || p == callback_path).then_some(Self::Unknown),
         }
     }
 

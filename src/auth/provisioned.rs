@@ -16,6 +16,10 @@ impl Auth {
             return None;
         }
         live.acknowledge();
+        if self.sessions.ended(live.session()) {
+            // Its cookie would replace the one of a newer session, or come back after a sign-out.
+            return None;
+        }
         let session = Session { new_user: false, ..live.session().clone() };
         self.sessions.set_cookie(&session, self.entropy.bytes(), self.clock.now())
     }

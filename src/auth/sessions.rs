@@ -121,8 +121,13 @@ impl Sessions {
     }
 
     fn counts(&self, live: &LiveSession, now: Timestamp) -> bool {
-        !self.ended.pin().contains_key(&live.session().id)
+        !self.ended(live.session())
             && live.session().alive(live.usage().last_seen(), now, self.lifetimes).is_ok()
+    }
+
+    /// Whether a session was ended here.
+    pub fn ended(&self, session: &Session) -> bool {
+        self.ended.pin().contains_key(&session.id)
     }
 
     /// Seals a session into a `Set-Cookie` line that lives as long as the session does.

@@ -10,8 +10,9 @@ use percent_encoding::{percent_decode, percent_decode_str};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanonicalPath {
     decoded: Box<str>,
-    /// The same path to a server that cuts parameters at `;` or a second query at a decoded `?`, when that differs.
-    cut: Option<Box<str>>,
+    /// The same path to a server that cuts parameters at `;` or a second query at a decoded `?`, or that decodes more
+    /// than once, where that differs.
+    others: Vec<Box<str>>,
 }
 
 /// Why a request target is refused.
@@ -54,9 +55,14 @@ impl CanonicalPath {
         }
         let decoded = decode(raw)?;
         plain_segments(decoded.as_bytes())?;
-        hides_nothing_deeper(&decoded)?;
-        let cut = decoded.contains([';', '?']).then(|| without_parameters(&decoded));
-        Ok(Self { decoded, cut })
+        let deeper = deeper_readings(&decoded)?;
+        let cut = |text: &str| text.contains([';', '?']).then(|| without_parameters(text));
+        let mut others: Vec<Box<str>> = cut(&decoded).into_iter().collect();
+        for text in deeper {
+            others.extend(cut(&text));
+            others.push(text);
+        }
+        Ok(Self { decoded, others })
     }
 
     /// The path, decoded once.
@@ -64,10 +70,10 @@ impl CanonicalPath {
         &self.decoded
     }
 
-    /// The other reading, to a server that drops `;parameters` or cuts at a decoded `?`. Policy must say the same of
-    /// both.
-    pub fn without_parameters(&self) -> Option<&str> {
-        self.cut.as_deref()
+    /// The other readings, to a server that drops `;parameters`, cuts at a decoded `?` or decodes again. Policy must say
+    /// the same of all.
+    pub fn other_readings(&self) -> impl Iterator<Item = &str> {
+        self.others.iter().map(|text| &**text)
     }
 }
 
@@ -115,19 +121,21 @@ fn plain_segments(path: &[u8]) -> Result<(), BadTarget> {
     Ok(())
 }
 
-/// A server that decodes twice must not see more than one that decodes once; neither when it passes over what it cannot
-/// decode.
-fn hides_nothing_deeper(decoded: &str) -> Result<(), BadTarget> {
+/// What a server that decodes again sees, once per further decoding. It must not see more than one that decodes once;
+/// neither when it passes over what it cannot decode.
+fn deeper_readings(decoded: &str) -> Result<Vec<Box<str>>, BadTarget> {
+    let mut readings = Vec::new();
     let mut text: Vec<u8> = decoded.into();
     for _ in 0..MAX_DEPTH {
         if encoded(&text).all(|byte| byte.is_none()) {
-            return Ok(());
+            return Ok(readings);
         }
         if encoded(&text).flatten().any(structural) {
             return Err(BadTarget::Hidden);
         }
         text = percent_decode(&text).collect();
         plain_segments(&text)?;
+        readings.push(String::from_utf8_lossy(&text).into());
     }
     Err(BadTarget::Hidden)
 }
@@ -210,11 +218,22 @@ mod tests {
 
     #[test]
     fn parameters_make_a_second_reading() {
-        let cut = |raw| CanonicalPath::parse(raw).unwrap().without_parameters().map(str::to_owned);
-        assert_eq!(cut("/admin;x=1/users;y"), Some("/admin/users".into()));
-        assert_eq!(cut("/admin%3bx"), Some("/admin".into()));
-        assert_eq!(cut("/admin%3fx"), Some("/admin".into()));
-        assert_eq!(cut("/admin"), None);
+        assert_eq!(others("/admin;x=1/users;y"), ["/admin/users"]);
+        assert_eq!(others("/admin%3bx"), ["/admin"]);
+        assert_eq!(others("/admin%3fx"), ["/admin"]);
+        assert!(others("/admin").is_empty());
+    }
+
+    #[test]
+    fn every_further_decoding_makes_a_reading() {
+        assert_eq!(others("/%2561dmin"), ["/admin"]);
+        assert_eq!(others("/%252561dmin"), ["/%61dmin", "/admin"]);
+        assert_eq!(others("/admin%253bx"), ["/admin", "/admin;x"]);
+        assert!(others("/100%25").is_empty());
+    }
+
+    fn others(raw: &str) -> Vec<String> {
+        CanonicalPath::parse(raw).unwrap().other_readings().map(str::to_owned).collect()
     }
 
     proptest! {
@@ -222,7 +241,7 @@ mod tests {
         #[test]
         fn what_passes_is_plain(raw in "/(%[0-9a-fA-F]{2}|[a-z./;%\\\\#?]){0,12}") {
             if let Ok(path) = CanonicalPath::parse(&raw) {
-                for reading in [Some(path.as_str()), path.without_parameters()].into_iter().flatten() {
+                for reading in std::iter::once(path.as_str()).chain(path.other_readings()) {
                     let twice = percent_decode_str(reading).decode_utf8_lossy().into_owned();
                     prop_assert_eq!(twice.matches('/').count(), reading.matches('/').count());
                     prop_assert!(!reading.contains("//") && !twice.contains('\\') && !twice.contains('\0'));

@@ -26,7 +26,7 @@ impl ReturnTo {
         let plain = text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#');
         let (path, _query) = text.split_once('?').unwrap_or((text, ""));
         let path = (plain && text.len() <= Self::MAX).then(|| CanonicalPath::parse(path).ok()).flatten()?;
-        let own = [Some(path.as_str()), path.without_parameters()].into_iter().flatten().any(|p| {
+        let own = std::iter::once(path.as_str()).chain(path.other_readings()).any(|p| {
             p == "/_anteroom" || p.starts_with("/_anteroom/") || p.starts_with("/api/auth/callback/")
         });
         (!own).then(|| Self(text.into()))

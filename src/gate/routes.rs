@@ -106,10 +106,8 @@ impl Routes {
             return Ok(Access::SignedIn);
         }
         let access = self.first(method, path.as_str());
-        match path.without_parameters() {
-            Some(other) if self.first(method, other) != access => Err(BadTarget::Character),
-            _ => Ok(access),
-        }
+        let agrees = |other| self.first(method, other) == access;
+        if path.other_readings().all(agrees) { Ok(access) } else { Err(BadTarget::Character) }
     }
 
     fn first(&self, method: &Method, path: &str) -> Access {

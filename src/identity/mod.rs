@@ -77,9 +77,10 @@ impl Email {
         self.0.split_once('@').map_or("", |(_, domain)| domain)
     }
 
-    /// Whether both name the same mailbox, letter case aside.
+    /// Whether both name the same mailbox, the case of ASCII letters aside. Other letters are compared as they are: the
+    /// Kelvin sign is no `k`, though Unicode lower-cases it to one.
     pub fn same_mailbox(&self, other: &Self) -> bool {
-        self.0.to_lowercase() == other.0.to_lowercase()
+        self.0.eq_ignore_ascii_case(&other.0)
     }
 }
 
@@ -189,6 +190,15 @@ pub fn display_text(text: &str, max: usize) -> Option<Box<str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn look_alikes_are_other_mailboxes() {
+        let kate = Email::parse("kate@corp.com").unwrap();
+        assert!(kate.same_mailbox(&Email::parse("KATE@Corp.com").unwrap()));
+        for other in ["\u{212a}ate@corp.com", "kat\u{e9}@corp.com", "k\u{430}te@corp.com"] {
+            assert!(!kate.same_mailbox(&Email::parse(other).unwrap()), "{other}");
+        }
+    }
 
     #[test]
     fn account_ids() {

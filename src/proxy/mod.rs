@@ -114,11 +114,18 @@ impl ProxyHttp for App {
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             request.websocket = Some(Open::new(&self.auth.metrics().websockets));
         }
+        // Browsers drop the cookies of an interim answer; the word counts when it comes with the final one.
         if provisioned
+            && !response.status.is_informational()
             && let Some(permit) = &request.permit
             && let Some(line) = self.auth.provisioned(permit).await
         {
             response.append_header("Set-Cookie", line)?;
+            // A session must not be kept by a shared cache, whatever the app says of this answer (RFC 9111 §7.3).
+            response.insert_header("Cache-Control", "private, no-store")?;
+            for name in ["cdn-cache-control", "surrogate-control", "expires"] {
+                response.remove_header(name);
+            }
         }
         close_when_draining(session);
         Ok(())

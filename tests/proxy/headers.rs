@@ -3,7 +3,7 @@
 use anteroom::identity::headers::Preset;
 
 use super::rig::{Rig, plan};
-use crate::support::raw::exchange;
+use crate::support::raw::{RawClient, exchange};
 use crate::support::upstream::{Answer, Upstream};
 
 #[tokio::test]
@@ -208,4 +208,34 @@ async fn no_query_and_no_cookie_reaches_the_access_log() {
     let line = rig.log.lines().pop().unwrap();
     assert!(line.contains("\"/a\"") && line.contains("557058:ada") && line.contains("signed_in"), "{line}");
     assert!(line.contains("probe") && !line.contains("secret") && !line.contains("anteroom="), "{line}");
+}
+
+/// The new cookie is a session: a shared cache that kept it would sign its next visitor in.
+#[tokio::test]
+async fn a_renewed_session_cookie_is_never_left_to_a_cache() {
+    let answer = "HTTP/1.1 200 OK\r\nCache-Control: public, max-age=600\r\nCDN-Cache-Control: max-age=600\r\n\
+                  X-Anteroom-Provisioned: true\r\nContent-Length: 0\r\n\r\n";
+    let upstream = Upstream::answering(Answer::raw(answer)).await;
+    let rig = Rig::in_front_of(upstream.address()).await;
+    let get = format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {}\r\n\r\n", rig.new_user);
+    let response = exchange(rig.address, get).await;
+    assert_eq!(response.cookies().len(), 1);
+    assert_eq!(response.all("cache-control"), ["private, no-store"]);
+    assert_eq!(response.header("cdn-cache-control"), None);
+}
+
+/// 103 is not kept by browsers: a cookie on it would be lost, and the account stay new after a restart.
+#[tokio::test]
+async fn an_interim_answer_acknowledges_nobody() {
+    let answer = "HTTP/1.1 103 Early Hints\r\nX-Anteroom-Provisioned: true\r\nLink: </a>\r\n\r\n\
+                  HTTP/1.1 200 OK\r\nX-Anteroom-Provisioned: true\r\nContent-Length: 0\r\n\r\n";
+    let upstream = Upstream::answering(Answer::raw(answer)).await;
+    let rig = Rig::in_front_of(upstream.address()).await;
+    let get = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nCookie: {}\r\n\r\n", rig.new_user);
+    let mut client = RawClient::connect(rig.address).await;
+    client.send(get).await;
+    let all = String::from_utf8(client.rest().await).unwrap();
+    let (interim, last) = all.split_once("\r\n\r\n").unwrap();
+    assert!(interim.starts_with("HTTP/1.1 103") && !interim.to_lowercase().contains("set-cookie"), "{all}");
+    assert!(last.to_lowercase().contains("set-cookie: __host-anteroom="), "{all}");
 }

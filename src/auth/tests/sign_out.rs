@@ -90,3 +90,29 @@ async fn a_store_that_is_down_is_said_and_the_session_is_over_here() {
     assert_eq!(reply.status, 503);
     assert!(browser.cookies.is_empty() && matches!(held.clone().get(&down, "/").await, Got::Answer(_)));
 }
+
+#[tokio::test]
+async fn a_restart_brings_no_session_back() {
+    let store = Arc::new(MemoryStore::new());
+    let same_store = || Plan { store: Arc::clone(&store) as Arc<dyn Store>, ..Default::default() };
+    let site = Site::with(same_store()).await;
+    let mut browser = signed_in(&site).await;
+    let stolen = browser.clone();
+    let mut other = signed_in(&site).await;
+    let body = format!("csrf={}", token(&site, &mut browser).await);
+    browser.send(&site, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
+    let restarted = Site::with(same_store()).await;
+    assert!(matches!(stolen.clone().get(&restarted, "/").await, Got::Answer(_)), "ended for good");
+    assert!(matches!(other.get(&restarted, "/").await, Got::Forwarded(_)), "nobody else is signed out");
+}
+
+/// A slow answer of the app must not put the cookie of an ended session over the one that came after it.
+#[tokio::test]
+async fn an_ended_session_is_not_sealed_again() {
+    let site = Site::standard().await;
+    let mut browser = signed_in(&site).await;
+    let slow = browser.get(&site, "/slow").await.permit();
+    let body = format!("csrf={}", token(&site, &mut browser).await);
+    browser.send(&site, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
+    assert_eq!(site.auth.provisioned(&slow).await, None);
+}
