@@ -3,6 +3,8 @@
 import http.cookiejar
 import urllib.request
 
+import load
+
 CLIENT = ("benchclient00000000000000000001", "ATOAbench-secret-of-the-emulator-and-nothing-else-01")
 
 EMULATOR = """
@@ -51,6 +53,7 @@ url = "memory:"
 [ops]
 listen = "off"
 access_log = {access_log}
+shutdown_delay = "0s"
 """
 
 
@@ -66,6 +69,7 @@ def sign_in(port):
     """Follows the redirects from start to the app; returns the session cookie as `name=value`."""
     jar = http.cookiejar.CookieJar()
     browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(jar))
+    browser.addheaders = list(load.BROWSER.items())
     answer = browser.open(f"http://127.0.0.1:{port}/_anteroom/start?return_to=%2F", timeout=10)
     session = next((c for c in jar if c.name == "anteroom"), None)
     if session is None or answer.status != 200 or len(answer.read()) != 1024:

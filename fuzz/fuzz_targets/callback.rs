@@ -1,10 +1,10 @@
 //! Has a callback that parses exactly one reading?
 //!
 //! Claims: a code counts only beside a state, each there once, neither empty, with no error; an error counts only without
-//! a code. Neither secret shows in `Debug`.
+//! a code. `Debug` does not depend on the code.
 #![no_main]
 
-use anteroom::secret::ExposeSecret;
+use anteroom::secret::{ExposeSecret, SecretString};
 use anteroom::sign_in::{Callback, Outcome};
 use libfuzzer_sys::fuzz_target;
 use percent_encoding::percent_decode;
@@ -30,7 +30,7 @@ fuzz_target!(|query: &str| {
                 Outcome::Code(code) => {
                     assert_eq!(codes, [code.expose_secret()]);
                     assert!(!codes.concat().is_empty() && state.is_some() && errors.is_empty());
-                    assert!(codes.concat().len() < 16 || !format!("{code:?}").contains(code.expose_secret()));
+                    assert_eq!(format!("{code:?}"), format!("{:?}", SecretString::from("another")));
                 }
                 Outcome::Reported(_) => assert!(errors.len() == 1 && codes.is_empty()),
             }
