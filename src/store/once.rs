@@ -1,13 +1,13 @@
 //! Was this token used before? A bounded set of used tokens, shared by the stores that serve one process.
 //!
-//! Fails closed: when it is full of tokens that could still come back, it answers an error instead of forgetting one.
-//! Expired tokens leave on every call, so nothing has to run beside it.
+//! When it is full, the token that would expire first makes room: whoever can fill it must not be able to stop everybody's
+//! sign-in. What is forgotten early is still guarded by the flow cookie, which is deleted when it is used, and by
+//! Atlassian, where a code works once. Expired tokens leave on every call, so nothing has to run beside it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::StoreError;
 use crate::clock::Timestamp;
 
 /// How many tokens may be alive at a time: 145 sign-ins per second for a quarter of an hour, at most 12 MB.
@@ -35,21 +35,22 @@ impl Default for UsedTokens {
 }
 
 impl UsedTokens {
-    /// True the first time within `ttl`; an error when nothing more can be remembered.
-    pub(super) fn use_once(&self, token: Token, now: Timestamp, ttl: Duration) -> Result<bool, StoreError> {
+    /// True the first time within `ttl`.
+    pub(super) fn use_once(&self, token: Token, now: Timestamp, ttl: Duration) -> bool {
         let mut inner = self.lock();
         inner.drop_expired(now);
         if inner.until.contains_key(&token) {
-            return Ok(false);
+            return false;
         }
-        if inner.until.len() >= self.capacity {
-            let cause = format!("{} tokens are waiting to expire, no more can be held", self.capacity);
-            return Err(StoreError { action: "use up a one-time token", cause });
+        if inner.until.len() >= self.capacity
+            && let Some((_, oldest)) = inner.by_end.pop_first()
+        {
+            inner.until.remove(&oldest);
         }
         let until = now.plus(ttl);
         inner.until.insert(token, until);
         inner.by_end.insert((until, token));
-        Ok(true)
+        true
     }
 
     /// Forgets what has expired.
@@ -86,21 +87,20 @@ mod tests {
     }
 
     #[test]
-    fn full_means_an_error_until_something_expires() {
+    fn when_full_the_oldest_makes_room() {
         let used = UsedTokens { capacity: 2, inner: Mutex::default() };
-        assert!(used.use_once([1; 16], at(0), TTL).unwrap());
-        assert!(used.use_once([2; 16], at(5), TTL).unwrap());
-        used.use_once([3; 16], at(9), TTL).unwrap_err();
-        assert!(!used.use_once([1; 16], at(9), TTL).unwrap(), "a known token is still answered");
-        assert!(used.use_once([3; 16], at(10), TTL).unwrap(), "the first one has expired");
-        assert!(!used.use_once([2; 16], at(10), TTL).unwrap());
+        assert!(used.use_once([1; 16], at(0), TTL) && used.use_once([2; 16], at(5), TTL));
+        assert!(!used.use_once([1; 16], at(9), TTL), "nothing is forgotten before there is need");
+        assert!(used.use_once([3; 16], at(9), TTL), "a flood stops nobody");
+        assert!(!used.use_once([2; 16], at(9), TTL) && !used.use_once([3; 16], at(9), TTL));
+        assert_eq!(used.lock().until.len(), 2, "and costs no more memory");
     }
 
     #[test]
     fn a_sweep_leaves_nothing_behind() {
         let used = UsedTokens::default();
-        used.use_once([1; 16], at(0), TTL).unwrap();
-        used.use_once([2; 16], at(1), TTL).unwrap();
+        used.use_once([1; 16], at(0), TTL);
+        used.use_once([2; 16], at(1), TTL);
         used.sweep(at(10));
         let inner = used.lock();
         assert_eq!((inner.until.len(), inner.by_end.len()), (1, 1));

@@ -94,7 +94,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn use_once(&self, token: [u8; 16], now: Timestamp, ttl: Duration) -> Result<bool, StoreError> {
-        self.used.use_once(token, now, ttl)
+        Ok(self.used.use_once(token, now, ttl))
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
