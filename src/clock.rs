@@ -30,6 +30,12 @@ impl Timestamp {
         Self(self.0.saturating_add(span.as_secs()))
     }
 
+    /// This instant less a span; stops at the epoch.
+    #[must_use]
+    pub const fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(span.as_secs()))
+    }
+
     /// How long ago `earlier` was; zero when it lies in the future.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
@@ -63,7 +69,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "the one home of wall time")]
     fn now(&self) -> Timestamp {
-        // A clock before 1970 reads as the epoch: everything is then "not yet valid", which fails closed.
+        // A clock before 1970 reads as the epoch: every session is then from the future, and refused as such.
         Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()))
     }
 

@@ -188,6 +188,7 @@ impl Auth {
             let ended = self.sessions.end(previous.session());
             if self.store.end_session(ended).await.is_err() {
                 self.metrics.store_error();
+                self.sessions.not_saved(ended);
             }
         }
         self.metrics.sign_in("success", rule);

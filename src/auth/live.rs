@@ -53,6 +53,7 @@ pub struct LiveSession {
 #[derive(Debug)]
 struct Presented {
     headers: Arc<HeaderSet>,
+    new_user: bool,
     until: Timestamp,
 }
 
@@ -68,7 +69,8 @@ pub struct Presenter {
 impl LiveSession {
     /// From an opened cookie.
     pub fn new(session: Session, usage: Arc<Usage>) -> Self {
-        let presented = Mutex::new(Presented { headers: Arc::default(), until: Timestamp::default() });
+        let presented = Presented { headers: Arc::default(), new_user: false, until: Timestamp::default() };
+        let presented = Mutex::new(presented);
         Self { session, usage, presented }
     }
 
@@ -87,27 +89,26 @@ impl LiveSession {
         self.session.new_user && !self.usage.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// The upstream knows the account now; the headers say so from the next request on.
+    /// The upstream knows the account now; the headers of every cookie of this session say so from the next request on.
     pub fn acknowledge(&self) {
         self.usage.acknowledged.store(true, Ordering::Relaxed);
-        self.presented.lock().unwrap_or_else(PoisonError::into_inner).until = Timestamp::default();
     }
 
     /// The identity headers at `now`. The lock is held for two loads, and for one signature per half-life.
     pub fn headers(&self, presenter: &Presenter, entropy: &dyn Entropy, now: Timestamp) -> Arc<HeaderSet> {
         let mut presented = self.presented.lock().unwrap_or_else(PoisonError::into_inner);
-        if now >= presented.until {
-            let set = presenter.layout.render(&self.session.person, self.new_user());
-            *presented = match &presenter.signer {
-                Some(signer) => {
-                    let set = match signer.sign(&self.session.person, &self.facts(entropy), now) {
-                        Some(token) => set.with_assertion(&token),
-                        None => set,
-                    };
-                    Presented { headers: Arc::new(set), until: now.plus(LIFETIME / 2) }
-                }
-                None => Presented { headers: Arc::new(set), until: now.plus(Duration::MAX) },
-            };
+        let new_user = self.new_user();
+        if now >= presented.until || presented.new_user != new_user {
+            let set = presenter.layout.render(&self.session.person, new_user);
+            let signer = presenter.signer.as_ref();
+            let token =
+                signer.and_then(|signer| signer.sign(&self.session.person, &self.facts(entropy), now));
+            let headers = Arc::new(match &token {
+                Some(token) => set.with_assertion(token),
+                None => set,
+            });
+            let until = now.plus(if signer.is_some() { LIFETIME / 2 } else { Duration::MAX });
+            *presented = Presented { headers, new_user, until };
         }
         Arc::clone(&presented.headers)
     }

@@ -22,7 +22,8 @@ mod visible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use self::audit::Audit;
 use self::live::Presenter;
@@ -191,7 +192,7 @@ impl Auth {
             self.metrics.decision(Decision::BadTarget);
             return Check::Answer(self.bad_request(facts));
         };
-        let presented = self.sessions.present(facts.headers, self.clock.now());
+        let presented = self.present(facts);
         let dead = matches!(presented, Presented::Dead);
         match decide(access, presented.live(), || Asker::of(facts.method, facts.path, facts.headers)) {
             Verdict::Forward(permit) => {
@@ -234,10 +235,24 @@ impl Auth {
         let seen = self.sessions.activity(active_since);
         self.metrics.sessions_live(self.sessions.sweep(now));
         let saved = async {
+            self.save_ends().await?;
             self.store.save_activity(&seen).await?;
-            self.store.sweep(now).await
+            self.store.sweep(now.minus(self.settings.lifetimes.max)).await
         };
         saved.await.inspect_err(|_| self.metrics.store_error())
+    }
+
+    /// Tells the store of sessions that ended while it was down.
+    async fn save_ends(&self) -> Result<(), StoreError> {
+        let mut ends = self.sessions.take_unsaved().into_iter();
+        for ended in ends.by_ref() {
+            if let Err(error) = self.store.end_session(ended).await {
+                self.sessions.not_saved(ended);
+                ends.for_each(|ended| self.sessions.not_saved(ended));
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     fn refuse(&self, decision: Decision, reply: Reply, dead_cookie: bool) -> Check {
@@ -246,8 +261,24 @@ impl Auth {
         Check::Answer(if dead_cookie { reply.with_cookie(&delete()) } else { reply })
     }
 
+    /// The session of a request, which counts on this site's own host only: no browser sends it elsewhere, and an app
+    /// that builds links from `Host` must not be told who is there along with a host that somebody made up.
+    fn present(&self, facts: &RequestFacts<'_>) -> Presented {
+        let host = facts.headers.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+        if !host.eq_ignore_ascii_case(self.public_host().as_bytes()) {
+            return Presented::Nothing;
+        }
+        self.sessions.present(facts.headers, self.clock.now())
+    }
+
+    /// Host and port of this site, as browsers send them in `Host`.
+    pub fn public_host(&self) -> &str {
+        let origin = &self.settings.public_origin;
+        origin.split_once("://").map_or(origin.as_str(), |(_, host)| host)
+    }
+
     fn live_session(&self, facts: &RequestFacts<'_>) -> Option<Arc<LiveSession>> {
-        self.sessions.present(facts.headers, self.clock.now()).live()
+        self.present(facts).live()
     }
 }
 
@@ -259,11 +290,15 @@ impl Auth {
         if !safe && !posts {
             let allow = if endpoint == Endpoint::SignOut { "GET, HEAD, POST" } else { "GET, HEAD" };
             return Reply::empty(StatusCode::METHOD_NOT_ALLOWED)
-                .with(http::header::ALLOW, http::HeaderValue::from_static(allow));
+                .with(http::header::ALLOW, HeaderValue::from_static(allow));
         }
         match endpoint {
             Endpoint::SignIn => self.sign_in_page(facts),
             Endpoint::Start => self.start(facts),
+            // A HEAD would use the code up for an answer that nobody sees.
+            Endpoint::Callback if facts.method == Method::HEAD => {
+                Reply::empty(StatusCode::METHOD_NOT_ALLOWED)
+            }
             Endpoint::Callback => self.callback(facts).await,
             Endpoint::Welcome => self.welcome(facts),
             Endpoint::SignOut if safe => self.ask_sign_out(facts),

@@ -4,7 +4,7 @@
 //! whose last use nobody remembers counts as unused since it began. Reads take no lock. Ended sessions and saved
 //! activity are loaded before the first request.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderMap;
 use quick_cache::sync::Cache;
@@ -50,6 +50,8 @@ pub struct Sessions {
     opened: Cache<Box<[u8]>, Arc<LiveSession>>,
     ended: papaya::HashMap<SessionId, Timestamp>,
     usage: papaya::HashMap<SessionId, Arc<Usage>>,
+    /// Ends that the store has not taken yet.
+    unsaved: Mutex<Vec<Ended>>,
 }
 
 impl std::fmt::Debug for Sessions {
@@ -62,7 +64,8 @@ impl Sessions {
     /// An empty view.
     pub fn new(names: CookieNames, sealer: Sealer, lifetimes: Lifetimes, policy: AccessPolicy) -> Self {
         let (ended, usage) = (papaya::HashMap::new(), papaya::HashMap::new());
-        Self { names, sealer, lifetimes, policy, opened: Cache::new(CACHED), ended, usage }
+        let (opened, unsaved) = (Cache::new(CACHED), Mutex::default());
+        Self { names, sealer, lifetimes, policy, opened, ended, usage, unsaved }
     }
 
     /// What the store remembers, before the first request.
@@ -148,6 +151,16 @@ impl Sessions {
         Ended { id: session.id, until: session.expires }
     }
 
+    /// Keeps an end that the store did not take, to be tried again.
+    pub fn not_saved(&self, ended: Ended) {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner).push(ended);
+    }
+
+    /// The ends to be tried again; whoever takes them puts back those that fail.
+    pub fn take_unsaved(&self) -> Vec<Ended> {
+        std::mem::take(&mut *self.unsaved.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// When sessions were last used, for those used at or after `since`.
     pub fn activity(&self, since: Timestamp) -> Vec<Seen> {
         let pin = self.usage.pin();
@@ -155,9 +168,11 @@ impl Sessions {
         seen.filter(|s| s.at >= since).collect()
     }
 
-    /// Forgets what has run out by itself; returns how many sessions were used within the idle timeout.
+    /// Forgets what has run out by itself (ended sessions a whole lifetime later: a clock that is set back must not
+    /// bring one to life); returns how many sessions were used within the idle timeout.
     pub fn sweep(&self, now: Timestamp) -> usize {
-        self.ended.pin().retain(|_, until| *until > now);
+        let remembered = now.minus(self.lifetimes.max);
+        self.ended.pin().retain(|_, until| *until > remembered);
         let usage = self.usage.pin();
         usage.retain(|_, u| u.until > now);
         usage.values().filter(|u| now.since(u.last_seen()) < self.lifetimes.idle).count()

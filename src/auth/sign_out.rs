@@ -12,6 +12,7 @@ use super::audit::AuditEvent;
 use super::{Auth, LiveSession, RequestFacts};
 use crate::pages::{Page, Problem};
 use crate::reply::Reply;
+use crate::session::cookie::scan;
 
 const SIGNED_OUT: &str = "/_anteroom/signed-out";
 
@@ -27,8 +28,14 @@ impl Auth {
 
     /// `POST /_anteroom/sign-out` with `csrf=…`
     pub(super) async fn sign_out(&self, facts: &RequestFacts<'_>, body: &[u8]) -> Reply {
+        let own = scan(facts.headers, self.cookie_names());
         let gone = |reply: Reply| {
-            reply.with_cookie(&self.sessions.delete_cookie()).with_cookie(&self.cookies.forget_sign_ins())
+            let reply = reply
+                .with_cookie(&self.sessions.delete_cookie())
+                .with_cookie(&self.cookies.forget_sign_ins());
+            own.flows
+                .iter()
+                .fold(reply, |reply, (name, _)| reply.with_cookie(&self.cookie_names().delete(name)))
         };
         let Some(live) = self.live_session(facts) else { return gone(Reply::see_other(SIGNED_OUT)) };
         if self.sent_by_another_site(facts) || !self.csrf_matches(&live, body) {
@@ -48,6 +55,7 @@ impl Auth {
             // Over in this process and in this browser; another replica or a restart might not know.
             tracing::error!(request_id = facts.request_id, %error, "a sign-out could not be recorded");
             self.metrics.store_error();
+            self.sessions.not_saved(ended);
             return gone(self.problem(facts, Problem::StoreUnavailable, None));
         }
         gone(Reply::see_other(SIGNED_OUT))

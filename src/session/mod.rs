@@ -42,6 +42,9 @@ impl fmt::Debug for SessionId {
     }
 }
 
+/// How far the clocks of replicas may be apart.
+pub const SKEW: Duration = Duration::from_secs(300);
+
 /// How long a session may live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
@@ -73,6 +76,8 @@ pub enum Expired {
     Absolute,
     /// No request for longer than the idle timeout.
     Idle,
+    /// Begun later than now.
+    Future,
 }
 
 impl Session {
@@ -87,9 +92,12 @@ impl Session {
         Self { id, person: admission.into_person(), started: now, expires: now.plus(lifetimes.max), new_user }
     }
 
-    /// Whether the session is still alive at `now`, last used at `last_seen`. A session from the future (a clock that
-    /// was set back) is idle for zero seconds, and still ends at its absolute end.
+    /// Whether the session is alive at `now`, last used at `last_seen`. One that begins in the future beyond [`SKEW`] is
+    /// not: a clock that was set back must not bring old sessions to life.
     pub fn alive(&self, last_seen: Timestamp, now: Timestamp, lifetimes: Lifetimes) -> Result<(), Expired> {
+        if self.started > now.plus(SKEW) {
+            return Err(Expired::Future);
+        }
         // A shorter limit in the configuration counts for sessions that began under a longer one.
         if now >= self.expires || now.since(self.started) >= lifetimes.max {
             return Err(Expired::Absolute);
@@ -134,6 +142,9 @@ pub(crate) mod tests {
             (10_990, 10_999, Ok(())),
             (10_999, 11_000, Err(Expired::Absolute)),
             (99_999, 10_000, Ok(())),
+            (0, 9_700, Ok(())),
+            (0, 9_699, Err(Expired::Future)),
+            (0, 0, Err(Expired::Future)),
         ] {
             let got = ada(10_000).alive(Timestamp::from_secs(last_seen), Timestamp::from_secs(now), limits);
             assert_eq!(got, want, "last seen {last_seen}, now {now}");

@@ -132,3 +132,22 @@ async fn me_says_what_the_upstream_sees() {
         serde_json::from_slice(&browser.get(&site, "/_anteroom/me").await.reply().body).unwrap();
     assert_eq!((&body["email"], &body["email_verified"]), (&"ada@example.com".into(), &true.into()));
 }
+
+#[tokio::test]
+async fn a_session_counts_on_its_own_host_only() {
+    let routes = vec![Route {
+        path: PathPattern::Prefix("/public".into()),
+        methods: Methods::Any,
+        access: Access::Public,
+    }];
+    let site = Site::with(Plan { routes, ..Default::default() }).await;
+    let mut browser = Browser::default();
+    browser.sign_in(&site, "/_anteroom/start").await;
+    for host in ["evil.example", "app.example.evil.example", "app.example:444", "app.example."] {
+        browser.host = Some(host);
+        assert!(matches!(browser.clone().get(&site, "/x").await, Got::Answer(_)), "{host}");
+        assert!(browser.clone().get(&site, "/public/x").await.permit().session().is_none(), "{host}");
+    }
+    browser.host = Some("APP.example");
+    assert!(browser.get(&site, "/x").await.permit().session().is_some());
+}

@@ -6,7 +6,7 @@ mod sign_out;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use crate::pages::Branding;
 use crate::secret::SecretString;
 use crate::sign_in::{CodeGrant, VerifiedIdentity};
 use crate::store::memory::MemoryStore;
+use crate::store::{Account, Ended, Novelty, Seen};
 
 pub(super) const CALLBACK: &str = "/api/auth/callback/atlassian";
 
@@ -159,6 +160,7 @@ pub(super) struct Browser {
     pub(super) cookies: BTreeMap<String, String>,
     pub(super) blocks_cookies: bool,
     pub(super) headers: Vec<(&'static str, &'static str)>,
+    pub(super) host: Option<&'static str>,
 }
 
 /// What came of a request.
@@ -200,7 +202,7 @@ impl Browser {
 
     pub(super) async fn send(&mut self, site: &Site, method: Method, target: &str, body: &[u8]) -> Got {
         let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderMap::from_iter([(HOST, self.host.unwrap_or("app.example").parse().unwrap())]);
         let navigation = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
         for (name, value) in if self.headers.is_empty() { navigation.to_vec() } else { self.headers.clone() }
         {
@@ -264,35 +266,41 @@ pub(super) fn header(site: &Site, permit: &SessionPermit, name: &str) -> Option<
     set.iter().find(|(n, _)| n.as_str() == name).map(|(_, v)| v.to_str().unwrap().to_owned())
 }
 
-/// A store that is down.
-pub(super) struct Down;
+/// A store that is down until it is told otherwise.
+#[derive(Default)]
+pub(super) struct Down {
+    pub(super) up: AtomicBool,
+    kept: MemoryStore,
+}
 
-macro_rules! down {
+macro_rules! while_up {
     ($($name:ident($($arg:ident: $type:ty),*) -> $ok:ty;)*) => {
         #[async_trait]
         impl Store for Down {
             $(async fn $name(&self, $($arg: $type),*) -> Result<$ok, StoreError> {
-                $(let _ = $arg;)*
+                if self.up.load(Ordering::SeqCst) {
+                    return self.kept.$name($($arg),*).await;
+                }
                 Err(StoreError { action: stringify!($name), cause: "down".into() })
             })*
-            async fn ended_sessions(&self, _: Timestamp) -> Result<Vec<crate::store::Ended>, StoreError> {
-                Ok(Vec::new())
+            async fn ended_sessions(&self, now: Timestamp) -> Result<Vec<Ended>, StoreError> {
+                self.kept.ended_sessions(now).await
             }
-            async fn activity(&self, _: Timestamp) -> Result<Vec<crate::store::Seen>, StoreError> {
-                Ok(Vec::new())
+            async fn activity(&self, now: Timestamp) -> Result<Vec<Seen>, StoreError> {
+                self.kept.activity(now).await
             }
-            async fn use_once(&self, _: [u8; 16], _: Timestamp, _: Duration) -> Result<bool, StoreError> {
-                Ok(true)
+            async fn use_once(&self, token: [u8; 16], now: Timestamp, ttl: Duration) -> Result<bool, StoreError> {
+                self.kept.use_once(token, now, ttl).await
             }
         }
     };
 }
-down! {
-    record_sign_in(person: &Person, now: Timestamp) -> crate::store::Novelty;
+while_up! {
+    record_sign_in(person: &Person, now: Timestamp) -> Novelty;
     acknowledge(account: &AccountId) -> ();
-    account(account: &AccountId) -> Option<crate::store::Account>;
-    end_session(ended: crate::store::Ended) -> ();
-    save_activity(seen: &[crate::store::Seen]) -> ();
+    account(account: &AccountId) -> Option<Account>;
+    end_session(ended: Ended) -> ();
+    save_activity(seen: &[Seen]) -> ();
     sweep(now: Timestamp) -> ();
     healthy() -> ();
 }

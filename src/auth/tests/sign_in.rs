@@ -319,11 +319,20 @@ async fn a_store_that_is_down_stops_sign_ins_and_nothing_else() {
     let up = Site::standard().await;
     let mut signed_in = Browser::default();
     signed_in.sign_in(&up, START).await;
-    let down = Site::with(Plan { store: Arc::new(Down), ..Default::default() }).await;
+    let down = Site::with(Plan { store: Arc::new(Down::default()), ..Default::default() }).await;
     assert!(matches!(signed_in.get(&down, "/").await, Got::Forwarded(_)), "open sessions go on");
     let mut late = Browser::default();
     let callback = late.leave(&down, START).await;
     let reply = late.get(&down, &callback).await.reply();
     assert_eq!(reply.status, 503);
     assert!(!late.cookies.contains_key("__Host-anteroom"));
+}
+
+#[tokio::test]
+async fn a_head_uses_no_code_up() {
+    let site = Site::standard().await;
+    let mut browser = Browser::default();
+    let callback = browser.leave(&site, START).await;
+    assert_eq!(browser.send(&site, Method::HEAD, &callback, b"").await.reply().status, 405);
+    assert_eq!(location(&browser.get(&site, &callback).await.reply()), "/_anteroom/welcome");
 }

@@ -83,7 +83,7 @@ async fn without_a_session_there_is_nothing_to_end() {
 async fn a_store_that_is_down_is_said_and_the_session_is_over_here() {
     let up = Site::standard().await;
     let mut browser = signed_in(&up).await;
-    let down = Site::with(Plan { store: Arc::new(Down), ..Default::default() }).await;
+    let down = Site::with(Plan { store: Arc::new(Down::default()), ..Default::default() }).await;
     let held = browser.clone();
     let body = format!("csrf={}", token(&down, &mut browser).await);
     let reply = browser.send(&down, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
@@ -115,4 +115,31 @@ async fn an_ended_session_is_not_sealed_again() {
     let body = format!("csrf={}", token(&site, &mut browser).await);
     browser.send(&site, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
     assert_eq!(site.auth.provisioned(&slow).await, None);
+}
+
+#[tokio::test]
+async fn an_end_that_the_store_did_not_take_is_tried_again() {
+    let store = Arc::new(Down::default());
+    let site = Site::with(Plan { store: Arc::clone(&store) as Arc<dyn Store>, ..Default::default() }).await;
+    let up = Site::standard().await;
+    let mut browser = signed_in(&up).await;
+    let held = browser.clone();
+    let body = format!("csrf={}", token(&site, &mut browser).await);
+    browser.send(&site, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
+    site.auth.tidy(Timestamp::default()).await.unwrap_err();
+    store.up.store(true, Ordering::SeqCst);
+    site.auth.tidy(Timestamp::default()).await.unwrap();
+    let restarted = Site::with(Plan { store: store as Arc<dyn Store>, ..Default::default() }).await;
+    assert!(matches!(held.clone().get(&restarted, "/").await, Got::Answer(_)), "a restart knows of it");
+}
+
+#[tokio::test]
+async fn it_takes_half_finished_sign_ins_along() {
+    let site = Site::standard().await;
+    let mut browser = signed_in(&site).await;
+    browser.leave(&site, "/_anteroom/start?switch=1").await;
+    assert_eq!(browser.flows(), 1);
+    let body = format!("csrf={}", token(&site, &mut browser).await);
+    browser.send(&site, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
+    assert!(browser.cookies.is_empty(), "{:?}", browser.cookies);
 }

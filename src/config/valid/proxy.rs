@@ -212,7 +212,7 @@ fn limits(raw: &RawLimits, check: &mut Check<'_>) -> Option<Limits> {
     };
     // Cookies alone may take 4 KB each; more than a megabyte is no header.
     let header_bytes = within("header_bytes", raw.header_bytes, 4 * 1024, 1024 * 1024);
-    let header_count = within("header_count", raw.header_count, 20, 1000);
+    let header_count = within("header_count", raw.header_count, 20, 256);
     Some(Limits { header_bytes: header_bytes?, header_count: header_count? })
 }
 
