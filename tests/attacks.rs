@@ -196,7 +196,7 @@ async fn a_damaged_session_is_none() {
     damaged.push(format!("{}={value}", name.to_uppercase()));
     damaged.push(format!("anteroom={value}"));
     for cookie in damaged {
-        let get = format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n");
+        let get = format!("GET / HTTP/1.1\r\nHost: app.example\r\nCookie: {cookie}\r\n\r\n");
         assert_eq!(exchange(rig.address, get).await.status, 401, "{cookie}");
     }
     assert!(upstream.requests().is_empty());

@@ -1,14 +1,14 @@
 //! What does the upstream learn of the way a request came? Only what Anteroom knows itself: the peer's address, the
 //! public scheme, the host asked for. Nobody in front is trusted yet, so every such header of a client is removed.
 //!
-//! Names are compared with `_` and `.` read as `-`, because CGI, WSGI and PHP cannot tell them apart
+//! Names are compared with every sign read as `-`, because CGI, WSGI and PHP cannot tell some of them apart
 //! (CVE-2025-64484, CVE-2026-39858). Called after pingora has removed what `Connection` names, so nothing set here can
 //! be named away (CVE-2025-48865).
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::{COOKIE, HOST};
+use http::header::COOKIE;
 use http::{HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 
@@ -17,6 +17,10 @@ use crate::identity::headers::Layout;
 /// Speaks of the client, or of the request as somebody before us saw it.
 const HEARSAY: &[&str] = &[
     "forwarded",
+    "forwarded-for",
+    "x-forwarded",
+    "x-host",
+    "x-original-host",
     "x-real-ip",
     "x-request-id",
     "x-client-ip",
@@ -54,14 +58,16 @@ pub(super) fn remove_claims(request: &mut RequestHeader, layout: &Layout) {
 }
 
 /// Says how the request came.
-pub(super) fn set(request: &mut RequestHeader, client: &HeaderValue, https: bool) -> pingora::Result<()> {
+pub(super) fn set(
+    request: &mut RequestHeader,
+    client: &HeaderValue,
+    https: bool,
+    public_host: &HeaderValue,
+) -> pingora::Result<()> {
     request.insert_header("X-Forwarded-For", client.clone())?;
     request
         .insert_header("X-Forwarded-Proto", HeaderValue::from_static(if https { "https" } else { "http" }))?;
-    if let Some(host) = request.headers.get(HOST).cloned() {
-        request.insert_header("X-Forwarded-Host", host)?;
-    }
-    Ok(())
+    request.insert_header("X-Forwarded-Host", public_host.clone())
 }
 
 /// Takes our cookies out and leaves every other byte. `strip` does it for one line; `None` is a line without a rest.
@@ -85,16 +91,18 @@ pub(super) fn remove_cookies(
 }
 
 fn is_unwelcome(name: &str) -> bool {
-    let dashed = |b: u8| if matches!(b, b'_' | b'.') { b'-' } else { b };
+    let dashed = |b: u8| if b.is_ascii_alphanumeric() { b } else { b'-' };
     let reads_as = |other: &&str| name.len() == other.len() && name.bytes().map(dashed).eq(other.bytes());
     // Starts as `x-` does, or is one of the few that do not: spares nearly all names the lists.
     match name.as_bytes() {
-        [b'x', b'-' | b'_' | b'.', ..] => {
+        [b'x', second, ..] if !second.is_ascii_alphanumeric() => {
             let namespace = name.bytes().map(dashed).zip(FORWARDED_NAMESPACE.bytes()).all(|(a, b)| a == b);
             (namespace && name.len() > FORWARDED_NAMESPACE.len()) || HEARSAY.iter().any(reads_as)
         }
         [b'f' | b'p' | b't', ..] if HEARSAY.iter().any(reads_as) => true,
-        bytes => bytes.iter().any(|b| matches!(b, b'_' | b'.')) && NO_TWINS.iter().any(reads_as),
+        bytes => {
+            bytes.iter().any(|b| *b != b'-' && !b.is_ascii_alphanumeric()) && NO_TWINS.iter().any(reads_as)
+        }
     }
 }
 
@@ -125,6 +133,11 @@ mod tests {
             "X-Forwarded-For",
             "X_Forwarded_For",
             "X.Forwarded.Host",
+            "X~Forwarded~For",
+            "X-Forwarded",
+            "Forwarded-For",
+            "X-Host",
+            "X-Original-Host",
             "x-forwarded-anything",
             "Forwarded",
             "X-Real-IP",
@@ -147,8 +160,13 @@ mod tests {
             };
             assert_eq!(wire(&request), left, "{name}");
         }
-        let innocent =
-            [("X-Api-Key", "1"), ("X_Custom", "2"), ("Referer", "3"), ("From", "4"), ("X-Forwarded", "5")];
+        let innocent = [
+            ("X-Api-Key", "1"),
+            ("X_Custom", "2"),
+            ("Referer", "3"),
+            ("From", "4"),
+            ("X-Forwardedness", "5"),
+        ];
         let mut request = request(&innocent);
         remove_claims(&mut request, &layout);
         assert_eq!(request.headers.len(), innocent.len());

@@ -29,6 +29,7 @@ pub(super) struct Phases {
     pub(super) settings: Settings,
     pub(super) upstream: Upstream,
     pub(super) request_ids: RequestIds,
+    public_host: HeaderValue,
     access_log: Arc<dyn AccessLog>,
 }
 
@@ -50,7 +51,9 @@ impl Phases {
         access_log: Arc<dyn AccessLog>,
     ) -> Result<Self, SetupError> {
         let upstream = Upstream::new(&settings)?;
-        Ok(Self { auth, access_log, settings, upstream, request_ids: RequestIds::new(&SystemEntropy) })
+        let public_host = HeaderValue::from_str(auth.public_host()).unwrap_or(HeaderValue::from_static(""));
+        let request_ids = RequestIds::new(&SystemEntropy);
+        Ok(Self { auth, access_log, settings, upstream, request_ids, public_host })
     }
 
     fn facts<'a>(&self, session: &'a Session, request: &'a Request) -> RequestFacts<'a> {
@@ -130,7 +133,8 @@ impl Phases {
         forwarded::remove_claims(header, self.auth.layout());
         forwarded::remove_cookies(header, |line| self.auth.cookie_names().strip(line))?;
         if let Some(client) = client_of(session) {
-            forwarded::set(header, &client.forwarded_for, self.settings.public_scheme_https)?;
+            let https = self.settings.public_scheme_https;
+            forwarded::set(header, &client.forwarded_for, https, &self.public_host)?;
         }
         header.insert_header("X-Request-Id", request.id.value())?;
         if let Some(identity) = self.auth.identity_headers(permit) {

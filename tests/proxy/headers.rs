@@ -39,7 +39,8 @@ async fn request_ids_are_ours_and_on_our_answers() {
     let rig = Rig::in_front_of(upstream.address()).await;
     rig.get("/", "X-Request-Id: mine\r\n").await;
     let first = upstream.last().all("x-request-id").join(",");
-    let refused = exchange(rig.address, "GET /api HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n").await;
+    let refused =
+        exchange(rig.address, "GET /api HTTP/1.1\r\nHost: app.example\r\nX-Request-Id: mine\r\n\r\n").await;
     let second = refused.header("x-request-id").unwrap();
     assert_eq!((refused.status, first.len(), second.len()), (401, 32, 32));
     assert_ne!(first, second);
@@ -93,7 +94,8 @@ async fn nobody_can_speak_for_somebody_else() {
         for name in forged {
             let twice = format!("{name}: evil\r\n{name}: evil\r\n");
             exchange(rig.address, rig.signed_in(&format!("{method} {path}"), &twice)).await;
-            exchange(rig.address, format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{twice}\r\n")).await;
+            exchange(rig.address, format!("{method} {path} HTTP/1.1\r\nHost: app.example\r\n{twice}\r\n"))
+                .await;
         }
     }
     assert!(!upstream.saw("evil"));
@@ -139,7 +141,7 @@ async fn cookies_of_the_app_pass_byte_for_byte_and_ours_do_not() {
         (format!("Cookie: ;{ours}"), vec![]),
         (format!("Cookie: =; {ours}; a; ;b"), vec!["=; a; ;b"]),
     ] {
-        let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{sent}\r\n\r\n");
+        let request = format!("GET / HTTP/1.1\r\nHost: app.example\r\n{sent}\r\n\r\n");
         assert_eq!(exchange(rig.address, request).await.status, 200, "{sent}");
         assert_eq!(upstream.last().all("cookie"), want, "{sent}");
     }
@@ -168,7 +170,7 @@ async fn a_new_user_is_new_until_the_app_says_so() {
     let answer = "HTTP/1.1 200 OK\r\nX-Anteroom-Provisioned: true\r\nContent-Length: 0\r\n\r\n";
     let upstream = Upstream::answering(Answer::raw(answer)).await;
     let rig = Rig::in_front_of(upstream.address()).await;
-    let get = format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {}\r\n\r\n", rig.new_user);
+    let get = format!("GET / HTTP/1.1\r\nHost: app.example\r\nCookie: {}\r\n\r\n", rig.new_user);
     let first = exchange(rig.address, &get).await;
     assert_eq!(upstream.last().header("x-anteroom-new-user"), Some("true"));
     assert_eq!(first.header("x-anteroom-provisioned"), None);
@@ -177,7 +179,8 @@ async fn a_new_user_is_new_until_the_app_says_so() {
     // The same process knows at once, whichever of the two cookies is sent.
     for cookie in [cookie, &rig.new_user] {
         let again =
-            exchange(rig.address, format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n")).await;
+            exchange(rig.address, format!("GET / HTTP/1.1\r\nHost: app.example\r\nCookie: {cookie}\r\n\r\n"))
+                .await;
         assert_eq!(upstream.last().header("x-anteroom-new-user"), Some("false"));
         assert!(again.cookies().is_empty());
     }
@@ -217,7 +220,7 @@ async fn a_renewed_session_cookie_is_never_left_to_a_cache() {
                   X-Anteroom-Provisioned: true\r\nContent-Length: 0\r\n\r\n";
     let upstream = Upstream::answering(Answer::raw(answer)).await;
     let rig = Rig::in_front_of(upstream.address()).await;
-    let get = format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {}\r\n\r\n", rig.new_user);
+    let get = format!("GET / HTTP/1.1\r\nHost: app.example\r\nCookie: {}\r\n\r\n", rig.new_user);
     let response = exchange(rig.address, get).await;
     assert_eq!(response.cookies().len(), 1);
     assert_eq!(response.all("cache-control"), ["private, no-store"]);
@@ -231,7 +234,10 @@ async fn an_interim_answer_acknowledges_nobody() {
                   HTTP/1.1 200 OK\r\nX-Anteroom-Provisioned: true\r\nContent-Length: 0\r\n\r\n";
     let upstream = Upstream::answering(Answer::raw(answer)).await;
     let rig = Rig::in_front_of(upstream.address()).await;
-    let get = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nCookie: {}\r\n\r\n", rig.new_user);
+    let get = format!(
+        "GET / HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\nCookie: {}\r\n\r\n",
+        rig.new_user
+    );
     let mut client = RawClient::connect(rig.address).await;
     client.send(get).await;
     let all = String::from_utf8(client.rest().await).unwrap();

@@ -15,13 +15,13 @@ async fn one_connection_carries_many_requests_on_both_sides() {
         // Answers of ours in between keep the connection as well.
         client.send(rig.signed_in(&format!("GET /{n}"), "")).await;
         assert_eq!(client.response().await.status, 200);
-        client.send("GET /api HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.send("GET /api HTTP/1.1\r\nHost: app.example\r\n\r\n").await;
         assert_eq!(client.response().await.status, 401);
-        client.send("GET /_anteroom/me HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.send("GET /_anteroom/me HTTP/1.1\r\nHost: app.example\r\n\r\n").await;
         assert_eq!(client.response().await.status, 401);
-        client.send("POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc").await;
+        client.send("POST /api HTTP/1.1\r\nHost: app.example\r\nContent-Length: 3\r\n\r\nabc").await;
         assert_eq!(client.response().await.header("connection"), Some("keep-alive"));
-        client.send("GET /a/../b HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.send("GET /a/../b HTTP/1.1\r\nHost: app.example\r\n\r\n").await;
         assert_eq!(client.response().await.status, 400);
     }
     assert_eq!(upstream.requests().len(), 20);

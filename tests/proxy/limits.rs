@@ -30,7 +30,7 @@ async fn a_header_without_end_is_cut() {
     let upstream = Upstream::start().await;
     let rig = Rig::in_front_of(upstream.address()).await;
     let mut client = RawClient::connect(rig.address).await;
-    client.send("GET / HTTP/1.1\r\nHost: a\r\nX-Big: ").await;
+    client.send("GET / HTTP/1.1\r\nHost: app.example\r\nX-Big: ").await;
     client.send("x".repeat(512 * 1024)).await;
     let response = client.response().await;
     assert_eq!((response.status, response.header("server")), (431, None));

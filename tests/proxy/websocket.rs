@@ -116,6 +116,7 @@ async fn messages_travel_both_ways_and_the_close_arrives() {
     });
     let rig = Rig::in_front_of(address).await;
     let mut request = format!("ws://{}/ws?room=1", rig.address).into_client_request().unwrap();
+    request.headers_mut().insert("host", "app.example".parse().unwrap());
     request.headers_mut().insert("cookie", rig.cookie.parse().unwrap());
     let stream = TcpStream::connect(rig.address).await.unwrap();
     let (mut socket, response) = tokio_tungstenite::client_async(request, stream).await.unwrap();
@@ -150,7 +151,7 @@ async fn without_a_session_there_is_no_upgrade() {
     let upstream = Upstream::answering(Answer::raw(SWITCHING).then_echo()).await;
     let rig = Rig::in_front_of(upstream.address()).await;
     let mut client = RawClient::connect(rig.address).await;
-    client.send(format!("GET /ws HTTP/1.1\r\nHost: a\r\n{HANDSHAKE}\r\n")).await;
+    client.send(format!("GET /ws HTTP/1.1\r\nHost: app.example\r\n{HANDSHAKE}\r\n")).await;
     assert_eq!(client.response().await.status, 401);
     assert!(upstream.requests().is_empty());
 }
@@ -194,7 +195,9 @@ async fn bytes_behind_a_refused_upgrade_are_not_passed_on() {
     let upstream = Upstream::start().await;
     let rig = Rig::in_front_of(upstream.address()).await;
     let mut client = RawClient::connect(rig.address).await;
-    client.send(rig.signed_in("GET /ws", HANDSHAKE) + "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    client
+        .send(rig.signed_in("GET /ws", HANDSHAKE) + "GET /smuggled HTTP/1.1\r\nHost: app.example\r\n\r\n")
+        .await;
     assert_eq!(client.response().await.text(), "ok");
     assert_eq!(client.rest().await, b"");
     assert!(!upstream.saw("smuggled"));
