@@ -6,10 +6,12 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::narrator::Narrator;
 use super::{Exit, Terminal, serve};
 use crate::app::{App, Seams};
 use crate::config::{Config, Environment, LoadOptions};
@@ -82,7 +84,8 @@ async fn run(args: &DemoArgs, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
     writeln!(
         terminal.out,
         "\n  Anteroom's demo is ready. Open this in your browser:\n\n      {}\n\n  \
-         It signs you in at a made-up Atlassian: pick anybody, press Accept. Nothing leaves this computer.\n  \
+         It signs you in at a made-up Atlassian: pick Ada or another account, press Accept. The accounts marked\n  \
+         customer and closed show how somebody is turned away. Nothing leaves this computer.\n  \
          Stop it with Ctrl-C.\n",
         demo.url
     )?;
@@ -116,7 +119,8 @@ async fn start(args: &DemoArgs) -> Result<Demo, DemoError> {
         options.fixture.apps.first().map(|app| (app.client_id.clone(), app.client_secret.clone()));
     let emulator = Emulator::start(options).await?;
     let config = config(&url, upstream, credentials.unwrap_or_default(), &emulator)?;
-    let seams = Seams { listener: Some(listener), demo: true, ..Seams::default() };
+    let seams =
+        Seams { listener: Some(listener), audit: Some(Arc::new(Narrator)), demo: true, ..Seams::default() };
     let app = App::start(config, seams).await?;
     Ok(Demo { app, url, _emulator: emulator, _sample: sample })
 }

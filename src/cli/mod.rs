@@ -10,6 +10,7 @@ mod emulator;
 mod healthcheck;
 mod keygen;
 mod man;
+mod narrator;
 mod reference;
 mod run;
 mod schema;
