@@ -74,6 +74,9 @@ async fn it_exercises_a_proxy() {
         .unwrap();
     assert_eq!(json, r#"{"hello":"a","path":"/json"}"#);
     assert_eq!(http.get(url("/nothing")).send().await.unwrap().status(), 404);
+    // A page at any address, so that a deep link can be tried.
+    let deep = http.get(url("/reports?q=1")).header("accept", "text/html,*/*;q=0.8").send().await.unwrap();
+    assert!(deep.text().await.unwrap().contains("Headers of this request"));
     assert_eq!(http.get(url("/ws")).send().await.unwrap().status(), 426);
     app.stop().await;
 }

@@ -79,10 +79,16 @@ impl Handler for App {
             "/ws" if get => return Ok(websocket::upgrade(request)),
             "/sse" if get => return Ok(events()),
             "/echo" => return Ok(echo(request)),
+            // Any page that a person opens, so that a deep link can be tried.
+            _ if get && wants_page(request.headers()) => page::home(request.headers()),
             _ => Reply::of(404, "text/plain; charset=utf-8", "The sample app has no such page.\n"),
         };
         Ok(reply.into_response())
     }
+}
+
+fn wants_page(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"))
 }
 
 /// Every header as received: names in lower case, repeated ones side by side, values as text.
