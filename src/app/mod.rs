@@ -75,7 +75,7 @@ impl Default for Seams {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The store's file.
-    #[error(transparent)]
+    #[error("{0}. Its place is `store.url`")]
     Open(#[from] OpenError),
     /// The store does not answer.
     #[error(transparent)]

@@ -40,9 +40,20 @@ pub(super) enum EmulatorCommandError {
         /// The reason.
         source: FixtureError,
     },
+    /// The address is taken, or not loopback.
+    #[error(
+        "cannot listen on {address}: {source}. It takes a free port of this machine's loopback: \
+         anteroom emulator --listen 127.0.0.1:0"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The reason.
+        source: io::Error,
+    },
     /// The emulator does not start.
     #[error(transparent)]
-    Start(#[from] EmulatorError),
+    Start(EmulatorError),
     /// Nobody can be told, or no signal awaited.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -74,10 +85,25 @@ async fn run(args: EmulatorArgs, out: &mut (dyn Write + Send)) -> Result<(), Emu
     let fixture = args.fixture.as_deref().map_or_else(|| Ok(Fixture::demo()), read)?;
     let apps = fixture.apps.clone();
     let options = Options { listen: args.listen, fixture, approve: args.approve, ..Options::loopback() };
-    let emulator = Emulator::start(options).await?;
-    writeln!(out, "Atlassian emulator on {}  (Ctrl-C ends it)", emulator.base_url())?;
+    let emulator = Emulator::start(options).await.map_err(|error| match error {
+        EmulatorError::Listen(source) => EmulatorCommandError::Listen { address: args.listen, source },
+        other => EmulatorCommandError::Start(other),
+    })?;
+    let origin = emulator.base_url().origin().ascii_serialization();
+    writeln!(
+        out,
+        "Atlassian emulator on {origin}  (Ctrl-C ends it)\n\n  \
+         To sign in at it: [atlassian] auth_url and api_url = \"{origin}\", and one of these apps:"
+    )?;
     for app in apps {
-        writeln!(out, "  {}: client_id {}  client_secret {}", app.name, app.client_id, app.client_secret)?;
+        writeln!(
+            out,
+            "\n  {}\n    client_id      {}\n    client_secret  {}\n    callback URL   {}",
+            app.name,
+            app.client_id,
+            app.client_secret,
+            app.callbacks.join(", ")
+        )?;
     }
     out.flush()?;
     ended().await?;

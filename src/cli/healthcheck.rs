@@ -50,8 +50,14 @@ pub(super) fn healthcheck(args: &HealthcheckArgs, terminal: &mut Terminal<'_>) -
     };
     let problem = match ask(address, &path) {
         Ok(200) => return Ok(Exit::Success),
-        Ok(status) => format!("http://{address}{path} answered {status}: not ready"),
-        Err(error) => format!("http://{address}{path} did not answer: {error}"),
+        Ok(status) => format!(
+            "http://{address}{path} answered {status}: not ready, so it should get no traffic; the answer itself \
+             says why"
+        ),
+        Err(error) => format!(
+            "http://{address}{path} did not answer: {error}. Is Anteroom running on this machine, and is this its \
+             `ops.listen`?"
+        ),
     };
     writeln!(terminal.err, "anteroom: {problem}")?;
     Ok(Exit::Failure)

@@ -96,8 +96,8 @@ fn key_ring(raw: &RawSession, check: &mut Check<'_>) -> Option<KeyRing> {
         return check.missing(
             "session.secret",
             "Session cookies could not be sealed",
-            "run `anteroom keygen > session.key` and set secret_file = \"session.key\", or set session.secret to what \
-             `anteroom keygen` prints",
+            "run `(umask 077; anteroom keygen > session.key)` and set secret_file = \"session.key\", or set \
+             session.secret to what `anteroom keygen` prints",
         );
     }
     let secrets: Vec<SecretString> = ring.into_iter().map(|(_, secret)| secret).collect();
