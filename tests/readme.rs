@@ -1,4 +1,4 @@
-//! Does the README hold? Its commands exist, its example loads, its links lead somewhere.
+//! Do the README and the other pages hold? Their commands exist, their examples load, their links lead somewhere.
 
 use std::path::Path;
 
@@ -21,34 +21,96 @@ fn it_is_short() {
     assert!(readme().lines().count() <= 150);
 }
 
-#[test]
-fn its_commands_exist() {
-    let text = readme();
+/// Every command of the blocks for a shell and of the code in running text.
+fn commands(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (index, part) in text.split("```").enumerate() {
+        match part.split_once('\n').filter(|_| index % 2 == 1) {
+            Some(("console", block)) => found.extend(block.lines().map(|line| line.trim_start_matches("$ "))),
+            Some(_) => {}
+            None => found.extend(part.split('`').skip(1).step_by(2)),
+        }
+    }
+    let code = found.into_iter().filter_map(|line| line.split(" #").next());
+    code.flat_map(|line| line.split([';', '(', ')', '&', '|'])).map(|one| one.trim().to_owned()).collect()
+}
+
+/// How many commands of ours a page shows; each must exist, with its flags.
+fn check_commands(page: &str, text: &str) -> usize {
     let makefile = std::fs::read_to_string(repository("Makefile")).unwrap();
     let help = anteroom::cli::command();
     let mut seen = 0;
-    for line in blocks(&text, "console").iter().flat_map(|block| block.lines()) {
-        let mut words = line.trim_start_matches("$ ").split_whitespace();
+    for line in commands(text) {
+        let mut words = line.split_whitespace();
         match (words.next(), words.next()) {
             (Some("make"), Some(target)) => {
-                assert!(makefile.contains(&format!("\n{target}: ##")), "make {target}");
-                seen += 1;
+                assert!(makefile.contains(&format!("\n{target}: ##")), "{page}: make {target}");
             }
             (Some("anteroom"), Some(command)) => {
-                let known = help.find_subcommand(command).unwrap_or_else(|| panic!("anteroom {command}"));
+                let known =
+                    help.find_subcommand(command).unwrap_or_else(|| panic!("{page}: anteroom {command}"));
                 for flag in line.split_whitespace().filter_map(|word| word.strip_prefix("--")) {
                     let has = known.get_arguments().any(|a| a.get_long() == Some(flag));
-                    assert!(has, "anteroom {command} --{flag}");
+                    assert!(has, "{page}: anteroom {command} --{flag}");
                 }
-                seen += 1;
             }
-            _ => {}
+            _ => continue,
+        }
+        seen += 1;
+    }
+    seen
+}
+
+/// README, the pages of `docs/` and the other pages people read.
+fn pages() -> Vec<std::path::PathBuf> {
+    let mut pages = vec![repository("README.md")];
+    for folder in ["docs", "docs/reference"] {
+        let entries = std::fs::read_dir(repository(folder)).unwrap();
+        pages.extend(entries.map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "md")));
+    }
+    pages.extend(["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(repository));
+    pages
+}
+
+#[test]
+fn the_commands_of_every_page_exist() {
+    let seen = check_commands("README.md", &readme());
+    assert!(seen >= 7, "only {seen} commands found in the README");
+    for target in ["demo", "test"] {
+        assert!(readme().contains(&format!("make {target}")));
+    }
+    for page in pages() {
+        check_commands(&page.display().to_string(), &std::fs::read_to_string(&page).unwrap());
+    }
+}
+
+#[test]
+fn the_configuration_on_every_page_is_known() {
+    let schema = anteroom::config::json_schema();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for block in blocks(&text, "toml") {
+            let table: toml::Table =
+                toml::from_str(block).unwrap_or_else(|e| panic!("{}: {e}", page.display()));
+            let value = serde_json::to_value(table).unwrap();
+            let problems: Vec<_> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+            assert!(problems.is_empty(), "{}: {problems:?}", page.display());
         }
     }
-    assert!(seen >= 4, "only {seen} commands found");
-    for target in ["demo", "test"] {
-        assert!(text.contains(&format!("make {target}")));
-    }
+}
+
+#[test]
+fn what_is_said_of_the_emulator_is_what_it_has() {
+    let text = std::fs::read_to_string(repository("docs/atlassian-setup.md")).unwrap();
+    let fixture = anteroom::emulator::Fixture::demo();
+    let app = fixture.apps.first().unwrap();
+    let block = blocks(&text, "toml").into_iter().find(|block| block.contains("public_url")).unwrap();
+    let table: toml::Table = toml::from_str(block).unwrap();
+    let at = |key: &str| table["atlassian"][key].as_str().unwrap();
+    assert_eq!((at("client_id"), at("client_secret")), (app.client_id.as_str(), app.client_secret.as_str()));
+    let origin = table["public_url"].as_str().unwrap();
+    assert!(app.callbacks.contains(&format!("{origin}/api/auth/callback/atlassian")));
 }
 
 #[test]
@@ -68,25 +130,44 @@ fn its_example_is_a_valid_configuration() {
     assert!(text.contains(&callback.as_str().replace("app.example.com", "<your-host>")), "{callback}");
 }
 
+/// The anchor that a heading gets where Markdown is shown.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
 #[test]
 fn links_lead_somewhere() {
-    let mut pages = vec![repository("README.md")];
-    for folder in ["docs", "docs/reference"] {
-        let entries = std::fs::read_dir(repository(folder)).unwrap();
-        pages.extend(entries.map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "md")));
-    }
-    pages.extend(["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(repository));
     let mut checked = 0;
-    for page in pages {
+    for page in pages() {
         let text = std::fs::read_to_string(&page).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let path = link.split('#').next().unwrap();
-            if path.is_empty() || path.contains("://") || path.starts_with("mailto:") {
+            if link.contains("://") || link.starts_with("mailto:") {
                 continue;
             }
-            assert!(page.parent().unwrap_or(Path::new("")).join(path).exists(), "{}: {link}", page.display());
+            let (path, fragment) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() {
+                page.clone()
+            } else {
+                page.parent().unwrap_or(Path::new("")).join(path)
+            };
+            assert!(target.exists(), "{}: {link}", page.display());
+            if !fragment.is_empty() {
+                let there = std::fs::read_to_string(&target).unwrap();
+                let mut headings = there.lines().filter(|line| line.starts_with('#'));
+                let found = headings.any(|line| anchor(line.trim_start_matches('#')) == fragment);
+                assert!(found, "{}: {link}", page.display());
+            }
             checked += 1;
         }
     }
     assert!(checked > 5);
+}
+
+#[test]
+fn the_screenshots_are_pictures_that_load_fast() {
+    for name in ["sign-in", "demo"] {
+        let picture = std::fs::read(repository(&format!("docs/images/{name}.png"))).unwrap();
+        assert!(picture.starts_with(b"\x89PNG\r\n") && picture.len() < 150_000, "{name}: {}", picture.len());
+    }
 }
