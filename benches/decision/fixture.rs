@@ -10,7 +10,7 @@ use anteroom::auth::live::Presenter;
 use anteroom::auth::{Auth, Landings, NewUserUntil, Parts, RequestFacts, Settings};
 use anteroom::clock::{Clock, SystemClock, Timestamp};
 use anteroom::entropy::SystemEntropy;
-use anteroom::gate::{Access, Methods, PathPattern, Route, Routes};
+use anteroom::gate::{Access, Hosts, Methods, Origin, Origins, PathPattern, Route, Routes};
 use anteroom::identity::assertion::Signer;
 use anteroom::identity::headers::{Claim, Layout, Preset};
 use anteroom::identity::{AccountId, Email, EmailVerified, Person};
@@ -67,7 +67,9 @@ impl Site {
             BROWSER.iter().map(|(n, v)| (n.parse().unwrap(), HeaderValue::from_static(v))).collect();
         let mut nonce = [0; 12];
         nonce[..8].copy_from_slice(&n.to_le_bytes());
-        let sealed = cookie::seal(&session(n % self.people), &self.names, &self.sealer, nonce).unwrap();
+        let sealed =
+            cookie::seal(&session(n % self.people), &self.names, "app.example.com", &self.sealer, nonce)
+                .unwrap();
         let line = format!("{}; {}={sealed}; {}", COOKIES.0, self.names.session(), COOKIES.1);
         headers.insert(COOKIE, line.parse().unwrap());
         headers
@@ -78,7 +80,15 @@ impl Site {
 pub(crate) fn facts(headers: &HeaderMap) -> RequestFacts<'_> {
     let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let (method, path) = (&Method::GET, "/projects/alpha/boards/42");
-    RequestFacts { method, path, query: Some("view=list"), headers, client, request_id: "0123456789abcdef" }
+    RequestFacts {
+        method,
+        path,
+        query: Some("view=list"),
+        host: "app.example.com",
+        headers,
+        client,
+        request_id: "0123456789abcdef",
+    }
 }
 
 /// Chromium 140's headers for a navigation.
@@ -145,22 +155,22 @@ fn routes(count: u64) -> Routes {
             1 => PathPattern::Prefix(format!("/projects/p{n}/public")),
             _ => PathPattern::Glob(format!("/projects/p{n}/*/feed")),
         };
-        Route { path, methods: Methods::Any, access: Access::Public }
+        Route { path, methods: Methods::Any, hosts: Hosts::Any, access: Access::Public }
     };
     Routes::new(&(0..count).map(route).collect::<Vec<_>>()).unwrap()
 }
 
 fn parts(keys: KeyRing, load: Load, store: Arc<dyn Store>) -> Parts {
     let origin = "https://app.example.com";
-    let signer = || Signer::new(&keys.assertion_seeds(), origin.into(), "app".into()).unwrap();
+    let signer = || Signer::new(&keys.assertion_seeds(), origin.into(), Some("app".into())).unwrap();
     Parts {
         presenter: Presenter {
             layout: Layout::new(&[Preset::Anteroom], &[], Claim::AccountId),
             signer: load.assertion.then(signer),
         },
         settings: Settings {
-            public_origin: origin.into(),
-            secure: true,
+            origins: Arc::new(Origins::new(Origin::parse(origin).unwrap(), Vec::new())),
+            cookie_domain: None,
             callback_path: "/api/auth/callback/atlassian".into(),
             callback_url: format!("{origin}/api/auth/callback/atlassian"),
             scopes: "read:me".into(),

@@ -26,7 +26,7 @@ const ONE: Load = Load { rules: 1, ended: 0, people: 1, assertion: false };
 /// One decision, with all that the proxy takes from it.
 fn decide(auth: &Auth, headers: &HeaderMap) {
     let Check::Forward(permit) = auth.check(&facts(headers)) else { panic!("not let through") };
-    black_box(auth.identity_headers(&permit).unwrap());
+    black_box(auth.identity_headers(&permit, "app.example.com").unwrap());
     black_box(auth.layout().reserved_in(headers).count());
     for line in headers.get_all(COOKIE) {
         black_box(cookie::strip(line.as_bytes(), auth.cookie_names()));

@@ -7,6 +7,7 @@ use crate::atlassian;
 use crate::auth::live::Presenter;
 use crate::auth::{Landing, Landings, NewUserUntil, Settings};
 use crate::config::{self, Config, PublicUrl};
+use crate::gate::Origins;
 use crate::identity::assertion::{NoKey, Signer};
 use crate::metrics::Metrics;
 use crate::ops::LineWriter;
@@ -30,15 +31,19 @@ pub(super) fn presenter(
     keys: &KeyRing,
 ) -> Result<Presenter, NoKey> {
     let issuer = public_url.origin().to_owned();
-    let sign = |audience| Signer::new(&keys.assertion_seeds(), issuer, audience);
+    let sign = |audience| Signer::new(&keys.assertion_seeds(), issuer, Some(audience));
     Ok(Presenter { layout: headers.layout, signer: headers.assertion.map(sign).transpose()? })
+}
+
+fn origins(public_url: &PublicUrl) -> Origins {
+    Origins::new(public_url.as_origin().clone(), Vec::new())
 }
 
 pub(super) fn auth(config: &Config) -> Result<Settings, ScopeError> {
     let callback_path = &config.atlassian.callback_path;
     Ok(Settings {
-        public_origin: config.public_url.origin().to_owned(),
-        secure: config.public_url.secure(),
+        origins: Arc::new(origins(&config.public_url)),
+        cookie_domain: None,
         callback_path: callback_path.clone(),
         callback_url: config.public_url.callback_url(callback_path).into(),
         scopes: Scopes::parse(&config.atlassian.scopes)?.iter().collect::<Vec<_>>().join(" "),

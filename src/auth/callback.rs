@@ -8,7 +8,7 @@ use super::live::LiveSession;
 use super::start::with_return_to;
 use super::{Auth, NewUserUntil, RequestFacts};
 use crate::atlassian::AtlassianError;
-use crate::gate::{Asker, ReturnTo};
+use crate::gate::{Asker, OriginId, ReturnTo};
 use crate::pages::{NotAllowedReason, Page, Problem, Who};
 use crate::policy::{Admission, DenyReason, Refusal};
 use crate::reply::Reply;
@@ -180,7 +180,8 @@ impl Auth {
         let rule = admission.rule().as_str();
         let id = SessionId::from_bytes(self.entropy.bytes());
         let session = Session::begin(admission, id, new_user, now, self.settings.lifetimes);
-        let Some(cookie) = self.sessions.set_cookie(&session, self.entropy.bytes(), now) else {
+        let Some(cookie) = self.sessions.set_cookie(&session, OriginId::CENTRAL, self.entropy.bytes(), now)
+        else {
             return self.sign_in_failed(facts, Problem::Internal, return_to);
         };
         if let Some(previous) = previous {

@@ -43,8 +43,8 @@ impl Auth {
     }
 
     /// `GET /.well-known/anteroom`
-    pub(super) fn discovery(&self) -> Reply {
-        let origin = &self.settings.public_origin;
+    pub(super) fn discovery(&self, facts: &RequestFacts<'_>) -> Reply {
+        let origin = self.origin(facts).as_str();
         let mut document = serde_json::json!({
             "sign_in_url": format!("{origin}/_anteroom/sign-in"),
             "sign_out_url": format!("{origin}/_anteroom/sign-out"),
@@ -53,7 +53,7 @@ impl Auth {
         if let (Some(signer), Some(members)) = (&self.presenter.signer, document.as_object_mut()) {
             members.extend([
                 ("issuer".to_owned(), signer.issuer().into()),
-                ("audience".to_owned(), signer.audience().into()),
+                ("audience".to_owned(), signer.audience_for(origin).into()),
                 ("jwks_uri".to_owned(), format!("{origin}/_anteroom/jwks.json").into()),
                 ("assertion_header".to_owned(), "X-Anteroom-Assertion".into()),
                 ("assertion_signing_alg".to_owned(), "ES256".into()),

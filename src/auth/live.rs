@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::entropy::Entropy;
+use crate::gate::OriginId;
 use crate::identity::assertion::{Facts, LIFETIME, Signer};
 use crate::identity::headers::{HeaderSet, Layout};
 use crate::session::Session;
@@ -46,12 +47,16 @@ impl Usage {
 pub struct LiveSession {
     session: Session,
     usage: Arc<Usage>,
-    presented: Mutex<Presented>,
+    /// Where its cookie counts.
+    origin: OriginId,
+    /// One per app that it was presented to: more than one only where apps share a cookie.
+    presented: Mutex<Vec<Presented>>,
 }
 
 /// The headers as last rendered, and when they must be rendered anew.
 #[derive(Debug)]
 struct Presented {
+    app: OriginId,
     headers: Arc<HeaderSet>,
     new_user: bool,
     until: Timestamp,
@@ -68,10 +73,13 @@ pub struct Presenter {
 
 impl LiveSession {
     /// From an opened cookie.
-    pub fn new(session: Session, usage: Arc<Usage>) -> Self {
-        let presented = Presented { headers: Arc::default(), new_user: false, until: Timestamp::default() };
-        let presented = Mutex::new(presented);
-        Self { session, usage, presented }
+    pub fn new(session: Session, usage: Arc<Usage>, origin: OriginId) -> Self {
+        Self { session, usage, origin, presented: Mutex::default() }
+    }
+
+    /// Where its cookie was first presented, which is where it counts unless apps share one.
+    pub fn origin(&self) -> OriginId {
+        self.origin
     }
 
     /// What the cookie says.
@@ -94,27 +102,40 @@ impl LiveSession {
         self.usage.acknowledged.store(true, Ordering::Relaxed);
     }
 
-    /// The identity headers at `now`. The lock is held for two loads, and for one signature per half-life.
-    pub fn headers(&self, presenter: &Presenter, entropy: &dyn Entropy, now: Timestamp) -> Arc<HeaderSet> {
+    /// The identity headers for an app at `now`. The lock is held for a few loads, and for one signature per half-life.
+    pub fn headers(
+        &self,
+        presenter: &Presenter,
+        (app, origin): (OriginId, &str),
+        entropy: &dyn Entropy,
+        now: Timestamp,
+    ) -> Arc<HeaderSet> {
         let mut presented = self.presented.lock().unwrap_or_else(PoisonError::into_inner);
         let new_user = self.new_user();
-        if now >= presented.until || presented.new_user != new_user {
-            let set = presenter.layout.render(&self.session.person, new_user);
-            let signer = presenter.signer.as_ref();
-            let token =
-                signer.and_then(|signer| signer.sign(&self.session.person, &self.facts(entropy), now));
-            let headers = Arc::new(match &token {
-                Some(token) => set.with_assertion(token),
-                None => set,
-            });
-            let until = now.plus(if signer.is_some() { LIFETIME / 2 } else { Duration::MAX });
-            *presented = Presented { headers, new_user, until };
+        let known = presented.iter().position(|p| p.app == app);
+        let fresh =
+            known.and_then(|at| presented.get(at)).filter(|p| now < p.until && p.new_user == new_user);
+        if let Some(fresh) = fresh {
+            return Arc::clone(&fresh.headers);
         }
-        Arc::clone(&presented.headers)
+        let set = presenter.layout.render(&self.session.person, new_user);
+        let signer = presenter.signer.as_ref();
+        let token = signer.and_then(|s| s.sign(&self.session.person, &self.facts(origin, entropy), now));
+        let headers = Arc::new(match &token {
+            Some(token) => set.with_assertion(token),
+            None => set,
+        });
+        let until = now.plus(if signer.is_some() { LIFETIME / 2 } else { Duration::MAX });
+        if let Some(stale) = known {
+            presented.swap_remove(stale);
+        }
+        presented.push(Presented { app, headers: Arc::clone(&headers), new_user, until });
+        headers
     }
 
-    fn facts(&self, entropy: &dyn Entropy) -> Facts {
+    fn facts<'a>(&self, app: &'a str, entropy: &dyn Entropy) -> Facts<'a> {
         Facts {
+            app,
             new_user: self.new_user(),
             signed_in_at: self.session.started,
             expires: self.session.expires,
@@ -137,13 +158,16 @@ mod tests {
 
     #[test]
     fn an_assertion_is_signed_once_per_half_life() {
-        let signer = Signer::new(&[[3; 32]], "https://a.example".into(), "a".into()).unwrap();
+        let signer = Signer::new(&[[3; 32]], "https://a.example".into(), Some("a".into())).unwrap();
         let layout = Layout::new(&[Preset::Anteroom], &[], Claim::AccountId);
         let presenter = Presenter { layout, signer: Some(signer) };
         let usage = Arc::new(Usage::new(Timestamp::default(), Timestamp::default()));
-        let live = LiveSession::new(Session { new_user: true, ..ada(0) }, usage);
+        let live = LiveSession::new(Session { new_user: true, ..ada(0) }, usage, OriginId::CENTRAL);
         let entropy = SeededEntropy::new(1);
-        let at = |secs| live.headers(&presenter, &entropy, Timestamp::from_secs(secs));
+        let at = |secs| {
+            let app = (OriginId::CENTRAL, "https://a.example");
+            live.headers(&presenter, app, &entropy, Timestamp::from_secs(secs))
+        };
         let first = at(10);
         assert!(Arc::ptr_eq(&first, &at(159)));
         let second = at(160);

@@ -22,7 +22,6 @@ mod visible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use self::audit::Audit;
@@ -31,7 +30,7 @@ use self::sessions::{Presented, Sessions};
 use crate::atlassian::Identify;
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
-use crate::gate::{Asker, CanonicalPath, Permit, Routes, Verdict, decide};
+use crate::gate::{Asker, CanonicalPath, Origin, OriginId, Origins, Permit, Routes, Verdict, decide};
 use crate::identity::headers::{HeaderSet, Layout};
 use crate::metrics::{Decision, Metrics};
 use crate::pages::Pages;
@@ -55,6 +54,8 @@ pub struct RequestFacts<'a> {
     pub path: &'a str,
     /// The query, without `?`.
     pub query: Option<&'a str>,
+    /// Host and port as the client named them.
+    pub host: &'a str,
     /// All headers, as received.
     pub headers: &'a HeaderMap,
     /// Who is on the other end of the connection.
@@ -80,10 +81,10 @@ pub enum Check {
 /// What an operator chooses about signing in.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `https://app.example.com`: scheme, host and port of this site, without a slash.
-    pub public_origin: String,
-    /// Whether the site is served over TLS.
-    pub secure: bool,
+    /// The addresses of the apps, that of Atlassian's callback first.
+    pub origins: Arc<Origins>,
+    /// The domain whose hosts share one session cookie. Without it every host has its own.
+    pub cookie_domain: Option<String>,
     /// The path of the OAuth callback.
     pub callback_path: String,
     /// The callback as it must be registered at Atlassian.
@@ -138,6 +139,7 @@ pub struct Auth {
     cookies: cookies::FlowCookies,
     csrf: Vec<aws_lc_rs::hmac::Key>,
     presenter: Presenter,
+    nobody: Arc<HeaderSet>,
     atlassian: Arc<dyn Identify>,
     store: Arc<dyn Store>,
     pages: Pages,
@@ -149,16 +151,26 @@ pub struct Auth {
 
 impl std::fmt::Debug for Auth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Auth").field("origin", &self.settings.public_origin).finish_non_exhaustive()
+        f.debug_struct("Auth").field("origins", &self.settings.origins).finish_non_exhaustive()
     }
 }
 
 impl Auth {
     /// Puts the parts together and loads what the store remembers of sessions. No other I/O.
     pub async fn new(parts: Parts) -> Result<Self, StoreError> {
-        let names = CookieNames::new(parts.settings.secure);
+        let own = CookieNames::new(parts.settings.origins.central().secure());
+        let names = match &parts.settings.cookie_domain {
+            Some(domain) => own.shared_by(domain),
+            None => own,
+        };
         let sealer = parts.keys.sealer(Purpose::Session);
-        let sessions = Sessions::new(names.clone(), sealer, parts.settings.lifetimes, parts.access);
+        let sessions = Sessions::new(
+            names.clone(),
+            Arc::clone(&parts.settings.origins),
+            sealer,
+            parts.settings.lifetimes,
+            parts.access,
+        );
         let now = parts.clock.now();
         sessions.load(&parts.store.ended_sessions(now).await?, &parts.store.activity(now).await?);
         Ok(Self {
@@ -167,6 +179,7 @@ impl Auth {
             settings: parts.settings,
             routes: parts.routes,
             sessions,
+            nobody: Arc::new(parts.presenter.layout.nobody()),
             presenter: parts.presenter,
             atlassian: parts.atlassian,
             store: parts.store,
@@ -188,7 +201,8 @@ impl Auth {
             self.metrics.decision(Decision::Own);
             return Check::Own(endpoint);
         }
-        let Ok(access) = self.routes.access(facts.method, &path) else {
+        let origins = &self.settings.origins;
+        let Ok(access) = self.routes.access(facts.method, origins.of_host(facts.host), &path) else {
             self.metrics.decision(Decision::BadTarget);
             return Check::Answer(self.bad_request(facts));
         };
@@ -208,10 +222,21 @@ impl Auth {
         }
     }
 
-    /// The identity headers that this permit entitles the upstream to.
-    pub fn identity_headers(&self, permit: &SessionPermit) -> Option<Arc<HeaderSet>> {
-        let live = permit.session()?;
-        Some(live.headers(&self.presenter, self.entropy.as_ref(), self.clock.now()))
+    /// The identity headers that this permit entitles the app behind `host` to.
+    pub fn identity_headers(&self, permit: &SessionPermit, host: &str) -> Option<Arc<HeaderSet>> {
+        let (live, app) = (permit.session()?, self.settings.origins.of_host(host)?);
+        let app = (app, self.settings.origins.get(app).as_str());
+        Some(live.headers(&self.presenter, app, self.entropy.as_ref(), self.clock.now()))
+    }
+
+    /// The identity headers for a gateway: those of the permit, or all of them without a value.
+    pub fn identity_or_nobody(&self, permit: &SessionPermit, host: &str) -> Arc<HeaderSet> {
+        self.identity_headers(permit, host).unwrap_or_else(|| Arc::clone(&self.nobody))
+    }
+
+    /// The addresses of the apps.
+    pub fn origins(&self) -> &Origins {
+        &self.settings.origins
     }
 
     /// Which header names are ours.
@@ -261,20 +286,19 @@ impl Auth {
         Check::Answer(if dead_cookie { reply.with_cookie(&delete()) } else { reply })
     }
 
-    /// The session of a request, which counts on this site's own host only: no browser sends it elsewhere, and an app
-    /// that builds links from `Host` must not be told who is there along with a host that somebody made up.
+    /// The session of a request, which counts on a host that the operator named only: no browser sends it elsewhere, and
+    /// an app that builds links from `Host` must not be told who is there along with a host that somebody made up.
     fn present(&self, facts: &RequestFacts<'_>) -> Presented {
-        let host = facts.headers.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default();
-        if !host.eq_ignore_ascii_case(self.public_host().as_bytes()) {
-            return Presented::Nothing;
+        match self.settings.origins.of_host(facts.host) {
+            Some(app) => self.sessions.present(facts.headers, app, self.clock.now()),
+            None => Presented::Nothing,
         }
-        self.sessions.present(facts.headers, self.clock.now())
     }
 
-    /// Host and port of this site, as browsers send them in `Host`.
-    pub fn public_host(&self) -> &str {
-        let origin = &self.settings.public_origin;
-        origin.split_once("://").map_or(origin.as_str(), |(_, host)| host)
+    /// The address that a request is for: the central one when nobody named its host.
+    fn origin(&self, facts: &RequestFacts<'_>) -> &Origin {
+        let origins = &self.settings.origins;
+        origins.get(origins.of_host(facts.host).unwrap_or(OriginId::CENTRAL))
     }
 
     fn live_session(&self, facts: &RequestFacts<'_>) -> Option<Arc<LiveSession>> {
@@ -306,7 +330,7 @@ impl Auth {
             Endpoint::SignedOut => self.signed_out(facts),
             Endpoint::Me => self.me(facts),
             Endpoint::Jwks => self.jwks(),
-            Endpoint::Discovery => self.discovery(),
+            Endpoint::Discovery => self.discovery(facts),
             Endpoint::Asset => self.asset(facts),
             Endpoint::Unknown => self.not_found(facts),
         }

@@ -4,10 +4,11 @@ use super::{Auth, SessionPermit};
 use crate::session::Session;
 
 impl Auth {
-    /// Called when the upstream answered `X-Anteroom-Provisioned: true` under this permit. Gives the `Set-Cookie` line
+    /// Called when the app behind `host` answered `X-Anteroom-Provisioned: true` under this permit. Gives the `Set-Cookie` line
     /// of the same session without the mark; `None` when there was nothing to acknowledge or the store is down (the
     /// account then stays new, and the next such answer tries again).
-    pub async fn provisioned(&self, permit: &SessionPermit) -> Option<String> {
+    pub async fn provisioned(&self, permit: &SessionPermit, host: &str) -> Option<String> {
+        let app = self.settings.origins.of_host(host)?;
         let live = permit.session().filter(|live| live.new_user())?;
         let account = &live.session().person.account_id;
         if let Err(error) = self.store.acknowledge(account).await {
@@ -21,6 +22,6 @@ impl Auth {
             return None;
         }
         let session = Session { new_user: false, ..live.session().clone() };
-        self.sessions.set_cookie(&session, self.entropy.bytes(), self.clock.now())
+        self.sessions.set_cookie(&session, app, self.entropy.bytes(), self.clock.now())
     }
 }

@@ -11,6 +11,7 @@ use quick_cache::sync::Cache;
 
 use super::live::{LiveSession, Usage};
 use crate::clock::Timestamp;
+use crate::gate::{OriginId, Origins};
 use crate::policy::AccessPolicy;
 use crate::session::cookie::{self, CookieNames};
 use crate::session::seal::Sealer;
@@ -44,6 +45,7 @@ impl Presented {
 /// The view.
 pub struct Sessions {
     names: CookieNames,
+    origins: Arc<Origins>,
     sealer: Sealer,
     lifetimes: Lifetimes,
     policy: AccessPolicy,
@@ -62,10 +64,16 @@ impl std::fmt::Debug for Sessions {
 
 impl Sessions {
     /// An empty view.
-    pub fn new(names: CookieNames, sealer: Sealer, lifetimes: Lifetimes, policy: AccessPolicy) -> Self {
+    pub fn new(
+        names: CookieNames,
+        origins: Arc<Origins>,
+        sealer: Sealer,
+        lifetimes: Lifetimes,
+        policy: AccessPolicy,
+    ) -> Self {
         let (ended, usage) = (papaya::HashMap::new(), papaya::HashMap::new());
         let (opened, unsaved) = (Cache::new(CACHED), Mutex::default());
-        Self { names, sealer, lifetimes, policy, opened, ended, usage, unsaved }
+        Self { names, origins, sealer, lifetimes, policy, opened, ended, usage, unsaved }
     }
 
     /// What the store remembers, before the first request.
@@ -94,15 +102,15 @@ impl Sessions {
         &self.policy
     }
 
-    /// The session that a request presents; counts as a use of it.
-    pub fn present(&self, headers: &HeaderMap, now: Timestamp) -> Presented {
+    /// The session that a request to an app presents; counts as a use of it.
+    pub fn present(&self, headers: &HeaderMap, app: OriginId, now: Timestamp) -> Presented {
         let value = match cookie::session(headers, &self.names) {
             Ok(Some(value)) => value,
             Ok(None) => return Presented::Nothing,
             Err(cookie::Conflict) => return Presented::Dead,
         };
-        match self.opened.get(value).or_else(|| self.open(value)) {
-            Some(live) if self.counts(&live, now) => {
+        match self.opened.get(value).or_else(|| self.open(value, app)) {
+            Some(live) if self.belongs(&live, app) && self.counts(&live, now) => {
                 live.usage().touch(now);
                 Presented::Live(live)
             }
@@ -110,17 +118,27 @@ impl Sessions {
         }
     }
 
-    fn open(&self, value: &[u8]) -> Option<Arc<LiveSession>> {
-        let session = cookie::open(value, &self.names, &self.sealer)?;
+    fn open(&self, value: &[u8], app: OriginId) -> Option<Arc<LiveSession>> {
+        let session = cookie::open(value, &self.names, self.audience(app), &self.sealer)?;
         self.policy.rule_for(&session.person).ok()?;
         let usage = Arc::clone(
             self.usage
                 .pin()
                 .get_or_insert_with(session.id, || Arc::new(Usage::new(session.started, session.expires))),
         );
-        let live = Arc::new(LiveSession::new(session, usage));
+        let live = Arc::new(LiveSession::new(session, usage, app));
         self.opened.insert(value.into(), Arc::clone(&live));
         Some(live)
+    }
+
+    /// Whether a cookie that is open already was sealed for this app.
+    fn belongs(&self, live: &LiveSession, app: OriginId) -> bool {
+        live.origin() == app || self.names.domain().is_some()
+    }
+
+    /// Whom an app's cookie is sealed for.
+    fn audience(&self, app: OriginId) -> &str {
+        self.names.domain().unwrap_or_else(|| self.origins.get(app).authority())
     }
 
     fn counts(&self, live: &LiveSession, now: Timestamp) -> bool {
@@ -133,9 +151,15 @@ impl Sessions {
         self.ended.pin().contains_key(&session.id)
     }
 
-    /// Seals a session into a `Set-Cookie` line that lives as long as the session does.
-    pub fn set_cookie(&self, session: &Session, nonce: [u8; 12], now: Timestamp) -> Option<String> {
-        let value = cookie::seal(session, &self.names, &self.sealer, nonce)?;
+    /// Seals a session into a `Set-Cookie` line of an app that lives as long as the session does.
+    pub fn set_cookie(
+        &self,
+        session: &Session,
+        app: OriginId,
+        nonce: [u8; 12],
+        now: Timestamp,
+    ) -> Option<String> {
+        let value = cookie::seal(session, &self.names, self.audience(app), &self.sealer, nonce)?;
         Some(self.names.set(self.names.session(), &value, session.expires.since(now).as_secs()))
     }
 
@@ -186,6 +210,7 @@ mod tests {
     use http::header::COOKIE;
 
     use super::*;
+    use crate::gate::Origin;
     use crate::identity::AccountId;
     use crate::secret::SecretString;
     use crate::session::seal::{KeyRing, Purpose};
@@ -194,7 +219,10 @@ mod tests {
     fn view(policy: AccessPolicy) -> Sessions {
         let ring = KeyRing::new(&[SecretString::from("a-session-secret-0123456789-abcdefgh")]).unwrap();
         let limits = Lifetimes { idle: Duration::from_secs(100), max: Duration::from_secs(1000) };
-        Sessions::new(CookieNames::new(true), ring.sealer(Purpose::Session), limits, policy)
+        let origin = |text| Origin::parse(text).unwrap();
+        let origins = Origins::new(origin("https://a.example"), vec![origin("https://b.example")]);
+        let sealer = ring.sealer(Purpose::Session);
+        Sessions::new(CookieNames::new(true), Arc::new(origins), sealer, limits, policy)
     }
 
     fn everybody() -> AccessPolicy {
@@ -202,13 +230,25 @@ mod tests {
     }
 
     fn request(view: &Sessions, session: &Session) -> HeaderMap {
-        let line = view.set_cookie(session, [4; 12], session.started).unwrap();
+        let line = view.set_cookie(session, OriginId::CENTRAL, [4; 12], session.started).unwrap();
         let pair = line.split(';').next().unwrap().to_owned();
         HeaderMap::from_iter([(COOKIE, pair.parse().unwrap())])
     }
 
     fn alive(view: &Sessions, headers: &HeaderMap, now: u64) -> bool {
-        matches!(view.present(headers, Timestamp::from_secs(now)), Presented::Live(_))
+        matches!(view.present(headers, OriginId::CENTRAL, Timestamp::from_secs(now)), Presented::Live(_))
+    }
+
+    #[test]
+    fn a_cookie_counts_at_the_app_that_it_was_set_by() {
+        let (view, session) = (view(everybody()), ada(1000));
+        let headers = request(&view, &session);
+        let elsewhere = view.origins.of_host("b.example").unwrap();
+        let now = Timestamp::from_secs(1001);
+        for _ in 0..2 {
+            assert!(matches!(view.present(&headers, elsewhere, now), Presented::Dead));
+            assert!(alive(&view, &headers, 1001), "and a look elsewhere does not change that");
+        }
     }
 
     #[test]
@@ -263,7 +303,8 @@ mod tests {
             format!("{good}; __Host-anteroom=other"),
         ] {
             let headers = HeaderMap::from_iter([(COOKIE, bad.parse().unwrap())]);
-            assert!(matches!(view.present(&headers, Timestamp::from_secs(1001)), Presented::Dead), "{bad}");
+            let presented = view.present(&headers, OriginId::CENTRAL, Timestamp::from_secs(1001));
+            assert!(matches!(presented, Presented::Dead), "{bad}");
         }
     }
 }

@@ -69,8 +69,7 @@ impl Auth {
     /// Whether the browser says that another site sent the form. It says nothing useful (`null`) where the page's
     /// referrer policy keeps the origin back; the token is what counts.
     fn sent_by_another_site(&self, facts: &RequestFacts<'_>) -> bool {
-        let elsewhere =
-            |origin: &HeaderValue| origin != self.settings.public_origin.as_str() && origin != "null";
+        let elsewhere = |origin: &HeaderValue| origin != self.origin(facts).as_str() && origin != "null";
         let cross = |site: &HeaderValue| site != "same-origin" && site != "none";
         facts.headers.get(ORIGIN).is_some_and(elsewhere)
             || facts.headers.get("sec-fetch-site").is_some_and(cross)

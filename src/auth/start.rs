@@ -83,13 +83,13 @@ impl Auth {
             Asker::Grpc => Reply::grpc(16, "sign in first"),
             Asker::Frame => {
                 let open_url = match ReturnTo::parse(facts.path) {
-                    Some(path) => format!("{}{}", self.settings.public_origin, path.as_str()),
-                    None => self.settings.public_origin.clone(),
+                    Some(path) => format!("{}{}", self.origin(facts).as_str(), path.as_str()),
+                    None => self.origin(facts).as_str().to_owned(),
                 };
                 self.page(facts, &Page::FrameBlocked { open_url: &open_url })
             }
             Asker::Navigation | Asker::Program => {
-                let url = format!("{}/_anteroom/sign-in", self.settings.public_origin);
+                let url = format!("{}/_anteroom/sign-in", self.origin(facts).as_str());
                 let challenge = format!("Anteroom sign_in_url=\"{url}\"");
                 let body = serde_json::json!({
                     "error": "unauthenticated",

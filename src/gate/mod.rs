@@ -3,14 +3,16 @@
 //! [`decide`] is the only place that makes a [`Permit`], and a permit is the only thing that lets a request through.
 
 mod asker;
+mod origins;
 mod path;
 mod return_to;
 mod routes;
 
 pub use asker::Asker;
+pub use origins::{NotAnOrigin, Origin, OriginId, Origins};
 pub use path::{BadTarget, CanonicalPath};
 pub use return_to::ReturnTo;
-pub use routes::{Access, Methods, PathPattern, PatternError, Route, Routes};
+pub use routes::{Access, Hosts, Methods, PathPattern, PatternError, Route, Routes};
 
 /// Leave to pass, for one request. Made by [`decide`] alone; holds the session that the leave rests on, if any.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use http::Method;
 
-use super::{BadTarget, CanonicalPath};
+use super::{BadTarget, CanonicalPath, OriginId};
 
 /// What a route demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,16 @@ pub enum Methods {
     Only(Vec<Method>),
 }
 
+/// The hosts a route speaks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Hosts {
+    /// Every host.
+    #[default]
+    Any,
+    /// These alone: places among the origins ([`OriginId::place`]).
+    Only(Vec<usize>),
+}
+
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -48,6 +58,8 @@ pub struct Route {
     pub path: PathPattern,
     /// How.
     pub methods: Methods,
+    /// On which hosts.
+    pub hosts: Hosts,
     /// What it demands.
     pub access: Access,
 }
@@ -66,7 +78,7 @@ pub enum PatternError {
 /// All rules, compiled.
 #[derive(Debug)]
 pub struct Routes {
-    rules: Vec<(Methods, Access)>,
+    rules: Vec<(Methods, Hosts, Access)>,
     exact: HashMap<Box<str>, Vec<usize>>,
     prefixes: HashMap<Box<str>, Vec<usize>>,
     globs: GlobSet,
@@ -96,26 +108,31 @@ impl Routes {
             }
         }
         let globs = globs.build().map_err(|e| PatternError::Glob(String::new(), e.to_string()))?;
-        let rules = routes.iter().map(|r| (r.methods.clone(), r.access)).collect();
+        let rules = routes.iter().map(|r| (r.methods.clone(), r.hosts.clone(), r.access)).collect();
         Ok(Self { rules, exact, prefixes, globs, glob_rules })
     }
 
     /// What the first matching rule demands. A path with a second reading that another rule speaks for is refused.
-    pub fn access(&self, method: &Method, path: &CanonicalPath) -> Result<Access, BadTarget> {
+    /// On a host that nobody named (`None`) the rules of every host count, except those that open something.
+    pub fn access(
+        &self,
+        method: &Method,
+        host: Option<OriginId>,
+        path: &CanonicalPath,
+    ) -> Result<Access, BadTarget> {
         if self.rules.is_empty() {
             return Ok(Access::SignedIn);
         }
-        let access = self.first(method, path.as_str());
-        let agrees = |other| self.first(method, other) == access;
+        let access = self.first(method, host, path.as_str());
+        let agrees = |other| self.first(method, host, other) == access;
         if path.other_readings().all(agrees) { Ok(access) } else { Err(BadTarget::Character) }
     }
 
-    fn first(&self, method: &Method, path: &str) -> Access {
+    fn first(&self, method: &Method, host: Option<OriginId>, path: &str) -> Access {
         let mut first = usize::MAX;
         let mut consider = |indices: &[usize]| {
             let speaks = |i: &&usize| match self.rules.get(**i) {
-                Some((Methods::Only(methods), _)) => methods.contains(method),
-                Some((Methods::Any, _)) => true,
+                Some((methods, hosts, access)) => methods.include(method) && hosts.include(host, *access),
                 None => false,
             };
             first = first.min(indices.iter().find(speaks).copied().unwrap_or(usize::MAX));
@@ -135,7 +152,26 @@ impl Routes {
                 consider(self.glob_rules.get(matched..=matched).unwrap_or_default());
             }
         }
-        self.rules.get(first).map_or(Access::SignedIn, |(_, access)| *access)
+        self.rules.get(first).map_or(Access::SignedIn, |(_, _, access)| *access)
+    }
+}
+
+impl Methods {
+    fn include(&self, method: &Method) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(methods) => methods.contains(method),
+        }
+    }
+}
+
+impl Hosts {
+    fn include(&self, host: Option<OriginId>, access: Access) -> bool {
+        match (self, host) {
+            (Self::Any, _) => true,
+            (Self::Only(places), Some(host)) => places.contains(&host.place()),
+            (Self::Only(_), None) => access != Access::Public,
+        }
     }
 }
 
@@ -151,7 +187,7 @@ mod tests {
 
     fn route(path: PathPattern, methods: &[Method], access: Access) -> Route {
         let methods = if methods.is_empty() { Methods::Any } else { Methods::Only(methods.to_vec()) };
-        Route { path, methods, access }
+        Route { path, methods, hosts: Hosts::Any, access }
     }
 
     fn exact(path: &str) -> PathPattern {
@@ -167,7 +203,7 @@ mod tests {
     }
 
     fn ask(routes: &Routes, method: &Method, path: &str) -> Result<Access, BadTarget> {
-        routes.access(method, &CanonicalPath::parse(path)?)
+        routes.access(method, Some(OriginId::CENTRAL), &CanonicalPath::parse(path)?)
     }
 
     #[test]
@@ -227,6 +263,37 @@ mod tests {
             Routes::new(&[route(glob("a*"), &[], Access::Deny)]),
             Err(PatternError::NeverMatches(..))
         ));
+    }
+
+    #[test]
+    fn a_rule_of_one_host_counts_there_and_nobody_slips_past_it_as_a_stranger() {
+        let origins = |text: &str| crate::gate::Origin::parse(text).unwrap();
+        let two = crate::gate::Origins::new(origins("https://a.example"), vec![origins("https://b.example")]);
+        let on = |places: &[usize], path, access| Route {
+            hosts: Hosts::Only(places.to_vec()),
+            ..route(prefix(path), &[], access)
+        };
+        let routes = Routes::new(&[
+            on(&[1], "/admin", Access::Deny),
+            on(&[0], "/docs", Access::Public),
+            route(prefix("/open"), &[], Access::Public),
+            on(&[1], "/", Access::Public),
+        ])
+        .unwrap();
+        for (host, path, want) in [
+            ("b.example", "/admin", Access::Deny),
+            ("a.example", "/admin", Access::SignedIn),
+            ("c.example", "/admin", Access::Deny),
+            ("a.example", "/docs", Access::Public),
+            ("b.example", "/docs", Access::Public),
+            ("c.example", "/docs", Access::SignedIn),
+            ("c.example", "/open", Access::Public),
+            ("a.example", "/x", Access::SignedIn),
+            ("c.example", "/x", Access::SignedIn),
+        ] {
+            let path = CanonicalPath::parse(path).unwrap();
+            assert_eq!(routes.access(&Method::GET, two.of_host(host), &path), Ok(want), "{host}{path:?}");
+        }
     }
 
     #[test]

@@ -24,13 +24,15 @@ pub struct Signer {
     header: Header,
     key: EncodingKey,
     issuer: String,
-    audience: String,
+    audience: Option<String>,
     jwks: String,
 }
 
 /// One assertion's contents besides the person.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts {
+pub struct Facts<'a> {
+    /// The origin of the app that the assertion is for: its `aud`, unless the operator chose another.
+    pub app: &'a str,
     /// Whether the account is new here.
     pub new_user: bool,
     /// When the session began.
@@ -80,8 +82,8 @@ struct Thumbprint<'a> {
 pub struct NoKey;
 
 impl Signer {
-    /// From 32-byte seeds, newest first (`KeyRing::assertion_seeds`).
-    pub fn new(seeds: &[[u8; 32]], issuer: String, audience: String) -> Result<Self, NoKey> {
+    /// From 32-byte seeds, newest first (`KeyRing::assertion_seeds`). Without an `audience` every app has its own.
+    pub fn new(seeds: &[[u8; 32]], issuer: String, audience: Option<String>) -> Result<Self, NoKey> {
         let keys: Vec<(EncodingKey, String, serde_json::Value)> = seeds.iter().filter_map(derive).collect();
         let published: Vec<&serde_json::Value> = keys.iter().map(|(_, _, jwk)| jwk).collect();
         let jwks = serde_json::json!({ "keys": published }).to_string();
@@ -91,11 +93,11 @@ impl Signer {
     }
 
     /// Signs an assertion about `person`. `None` only if the crypto library fails: the header is then left out.
-    pub fn sign(&self, person: &Person, facts: &Facts, now: Timestamp) -> Option<String> {
+    pub fn sign(&self, person: &Person, facts: &Facts<'_>, now: Timestamp) -> Option<String> {
         let exp = now.plus(LIFETIME).min(facts.expires);
         let claims = Claims {
             iss: &self.issuer,
-            aud: &self.audience,
+            aud: self.audience_for(facts.app),
             sub: person.account_id.as_str(),
             iat: now.as_secs(),
             nbf: now.as_secs(),
@@ -126,9 +128,9 @@ impl Signer {
         &self.issuer
     }
 
-    /// `aud` of every assertion.
-    pub fn audience(&self) -> &str {
-        &self.audience
+    /// `aud` of the assertions for an app, by its origin.
+    pub fn audience_for<'a>(&'a self, app: &'a str) -> &'a str {
+        self.audience.as_deref().unwrap_or(app)
     }
 }
 
@@ -185,12 +187,19 @@ mod tests {
     use jsonwebtoken::{DecodingKey, Validation};
 
     fn signer(seeds: &[[u8; 32]]) -> Signer {
-        Signer::new(seeds, "https://app.example".into(), "app".into()).unwrap()
+        Signer::new(seeds, "https://app.example".into(), Some("app".into())).unwrap()
     }
 
-    fn facts(expires: u64) -> Facts {
+    fn facts(expires: u64) -> Facts<'static> {
         let t = Timestamp::from_secs;
-        Facts { new_user: true, signed_in_at: t(50), expires: t(expires), jti: [1; 16], session: [2; 16] }
+        Facts {
+            app: "https://other.example",
+            new_user: true,
+            signed_in_at: t(50),
+            expires: t(expires),
+            jti: [1; 16],
+            session: [2; 16],
+        }
     }
 
     fn verify(token: &str, jwks: &str) -> Result<serde_json::Value, jsonwebtoken::errors::Error> {
@@ -236,6 +245,6 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_key() {
         assert_eq!(signer(&[[5; 32]]).jwks(), signer(&[[5; 32]]).jwks());
-        assert!(Signer::new(&[], String::new(), String::new()).is_err());
+        assert!(Signer::new(&[], String::new(), None).is_err());
     }
 }

@@ -74,7 +74,7 @@ impl Preset {
 }
 
 /// The header of the signed assertion.
-pub const ASSERTION: HeaderName = HeaderName::from_static("x-anteroom-assertion");
+pub static ASSERTION: HeaderName = HeaderName::from_static("x-anteroom-assertion");
 /// What the upstream answers once it knows a new user; removed before the browser sees it.
 pub const PROVISIONED: HeaderName = HeaderName::from_static("x-anteroom-provisioned");
 
@@ -110,11 +110,27 @@ pub struct Layout {
     reserved: Vec<Vec<Box<[u8]>>>,
 }
 
-/// The identity headers of one session, ready to be put on requests.
+/// The identity headers of one session, ready to be put on requests or on the answer to a gateway.
 #[derive(Clone, Debug, Default)]
 pub struct HeaderSet {
-    pairs: Vec<(HeaderName, HeaderValue)>,
+    lines: Vec<Line>,
 }
+
+/// One name, and its value if there is one.
+#[derive(Clone, Debug)]
+struct Line {
+    name: HeaderName,
+    value: Option<HeaderValue>,
+    /// Whether the value fits into what a gateway takes.
+    fits: bool,
+}
+
+/// What stands for a value that is absent: gateways pass the client's own copy where ours is missing or empty
+/// (GHSA-7r4p-vjf4-gxv4).
+pub static ABSENT: HeaderValue = HeaderValue::from_static("-");
+
+/// What a gateway takes of the headers without the assertion, in bytes: nginx answers 502 beyond a buffer of 4 KB.
+const MAX_BLOCK: usize = 1300;
 
 impl Layout {
     /// The headers of these presets and these names of the operator's own.
@@ -149,25 +165,67 @@ impl Layout {
         headers.keys().filter(|name| self.reserved(name))
     }
 
-    /// The headers for a person. What is not known is left out: the client's copy is removed all the same.
+    /// The headers for a person.
     pub fn render(&self, person: &Person, new_user: bool) -> HeaderSet {
-        let pair =
-            |(name, claim): &(HeaderName, Claim)| Some((name.clone(), value(*claim, person, new_user)?));
-        HeaderSet { pairs: self.headers.iter().filter_map(pair).collect() }
+        self.set(|claim| value(claim, person, new_user))
+    }
+
+    /// The headers for nobody: all names, no values.
+    pub fn nobody(&self) -> HeaderSet {
+        self.set(|_| None)
+    }
+
+    /// The names of all headers that are ever set, the assertion's last.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.headers.iter().map(|(name, _)| name).chain([&ASSERTION])
+    }
+
+    fn set(&self, value: impl Fn(Claim) -> Option<HeaderValue>) -> HeaderSet {
+        let line = |(name, claim): &(HeaderName, Claim)| {
+            let line = Line { name: name.clone(), value: value(*claim), fits: true };
+            (line, *claim)
+        };
+        let mut lines: Vec<(Line, Claim)> = self.headers.iter().map(line).collect();
+        for shed in [Claim::Picture, Claim::Name] {
+            let size: usize = lines.iter().map(|(line, _)| line.size()).sum();
+            if size > MAX_BLOCK {
+                lines.iter_mut().filter(|(_, c)| *c == shed).for_each(|(line, _)| line.fits = false);
+            }
+        }
+        HeaderSet { lines: lines.into_iter().map(|(line, _)| line).collect() }
+    }
+}
+
+impl Line {
+    /// Bytes on the wire in the answer to a gateway.
+    fn size(&self) -> usize {
+        let value = self.value.as_ref().filter(|_| self.fits).map_or(1, HeaderValue::len);
+        self.name.as_str().len() + value + 4
     }
 }
 
 impl HeaderSet {
-    /// The headers, in order.
+    /// The headers for a request, in order. What is not known is left out: the client's copy is removed all the same.
     pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        self.pairs.iter().map(|(name, value)| (name, value))
+        self.lines.iter().filter_map(|line| Some((&line.name, line.value.as_ref()?)))
+    }
+
+    /// The headers for the answer to a gateway: every name, none empty. A picture, then a name, that would make the
+    /// block too long for a gateway's buffer counts as absent.
+    pub fn complete(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        let bare = !self.lines.last().is_some_and(|line| line.name == ASSERTION);
+        let lines = self.lines.iter().map(|line| {
+            let value = line.value.as_ref().filter(|_| line.fits);
+            (&line.name, value.unwrap_or(&ABSENT))
+        });
+        lines.chain(bare.then_some((&ASSERTION, &ABSENT)))
     }
 
     /// Adds the signed assertion.
     #[must_use]
     pub fn with_assertion(mut self, token: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(token) {
-            self.pairs.push((ASSERTION, value));
+            self.lines.push(Line { name: ASSERTION.clone(), value: Some(value), fits: true });
         }
         self
     }
@@ -243,6 +301,36 @@ mod tests {
                 "x-webauth-user: ada@example.com",
             ]
         );
+    }
+
+    fn block(set: &HeaderSet) -> Vec<String> {
+        set.complete().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_gateway_gets_every_name_and_no_empty_value() {
+        let names: Vec<String> = layout().names().map(ToString::to_string).collect();
+        let nobody = block(&layout().nobody());
+        assert_eq!(nobody, names.iter().map(|n| format!("{n}: -")).collect::<Vec<_>>());
+        assert_eq!(nobody.last().unwrap(), "x-anteroom-assertion: -");
+        let ada = block(&layout().render(&ada(0).person, true).with_assertion("a.b.c"));
+        assert_eq!(ada.len(), names.len());
+        assert!(ada.contains(&"x-anteroom-picture: -".to_owned()), "{ada:?}");
+        assert_eq!(ada.last().unwrap(), "x-anteroom-assertion: a.b.c");
+    }
+
+    #[test]
+    fn a_block_for_a_gateway_stays_small() {
+        let mut person = ada(0).person;
+        person.picture = Some("p".repeat(900).into());
+        person.name = Some("é".repeat(100).into());
+        for picture in [900, 9000] {
+            person.picture = Some("p".repeat(picture).into());
+            let set = layout().render(&person, true);
+            let size: usize = block(&set).iter().map(|line| line.len() + 2).sum();
+            assert!(size <= MAX_BLOCK, "{size}");
+            assert!(set.iter().any(|(_, v)| v.len() == picture), "the proxy still passes all");
+        }
     }
 
     #[test]

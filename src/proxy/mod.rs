@@ -118,7 +118,7 @@ impl ProxyHttp for App {
         if provisioned
             && !response.status.is_informational()
             && let Some(permit) = &request.permit
-            && let Some(line) = self.auth.provisioned(permit).await
+            && let Some(line) = self.auth.provisioned(permit, phases::host_of(session.req_header())).await
         {
             response.append_header("Set-Cookie", line)?;
             // A session must not be kept by a shared cache, whatever the app says of this answer (RFC 9111 §7.3).

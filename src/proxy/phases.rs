@@ -19,6 +19,7 @@ use super::{facts, forwarded, own_pages};
 use crate::auth::{Auth, Check, Endpoint, RequestFacts};
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::SystemEntropy;
+use crate::gate::{Origin, OriginId};
 use crate::metrics::Decision;
 use crate::ops::access_log::{AccessEntry, AccessLog};
 use crate::reply::Reply;
@@ -29,7 +30,8 @@ pub(super) struct Phases {
     pub(super) settings: Settings,
     pub(super) upstream: Upstream,
     pub(super) request_ids: RequestIds,
-    public_host: HeaderValue,
+    /// The hosts of the apps as the upstream hears of them, by [`OriginId::place`].
+    public_hosts: Vec<HeaderValue>,
     access_log: Arc<dyn AccessLog>,
 }
 
@@ -51,9 +53,12 @@ impl Phases {
         access_log: Arc<dyn AccessLog>,
     ) -> Result<Self, SetupError> {
         let upstream = Upstream::new(&settings)?;
-        let public_host = HeaderValue::from_str(auth.public_host()).unwrap_or(HeaderValue::from_static(""));
+        let host = |origin: &Origin| {
+            HeaderValue::from_str(origin.authority()).unwrap_or(HeaderValue::from_static(""))
+        };
+        let public_hosts = auth.origins().iter().map(host).collect();
         let request_ids = RequestIds::new(&SystemEntropy);
-        Ok(Self { auth, access_log, settings, upstream, request_ids, public_host })
+        Ok(Self { auth, access_log, settings, upstream, request_ids, public_hosts })
     }
 
     fn facts<'a>(&self, session: &'a Session, request: &'a Request) -> RequestFacts<'a> {
@@ -62,6 +67,7 @@ impl Phases {
             method: &header.method,
             path: header.uri.path(),
             query: header.uri.query(),
+            host: host_of(header),
             headers: &header.headers,
             client: ip_of(session),
             request_id: request.id.as_str(),
@@ -130,14 +136,15 @@ impl Phases {
                 "a request without a permit was about to be sent",
             );
         };
+        let host = host_of(session.req_header());
         forwarded::remove_claims(header, self.auth.layout());
         forwarded::remove_cookies(header, |line| self.auth.cookie_names().strip(line))?;
         if let Some(client) = client_of(session) {
             let https = self.settings.public_scheme_https;
-            forwarded::set(header, &client.forwarded_for, https, &self.public_host)?;
+            forwarded::set(header, &client.forwarded_for, https, self.public_host(host))?;
         }
         header.insert_header("X-Request-Id", request.id.value())?;
-        if let Some(identity) = self.auth.identity_headers(permit) {
+        if let Some(identity) = self.auth.identity_headers(permit, host) {
             for (name, value) in identity.iter() {
                 header.insert_header(name, value)?;
             }
@@ -150,6 +157,13 @@ impl Phases {
             Some(host) => header.insert_header(HOST, host.clone()),
             None => Ok(()),
         }
+    }
+
+    /// The host that a request is for, as one of ours: the central one when nobody named it.
+    fn public_host(&self, host: &str) -> &HeaderValue {
+        static NONE: HeaderValue = HeaderValue::from_static("");
+        let app = self.auth.origins().of_host(host).unwrap_or(OriginId::CENTRAL);
+        self.public_hosts.get(app.place()).unwrap_or(&NONE)
     }
 
     /// The page for a failure, unless the answer has begun or nobody is there to read it.
@@ -218,6 +232,11 @@ impl Phases {
 pub(super) fn client_of(session: &Session) -> Option<&Arc<Connection>> {
     let stream: &dyn pingora::protocols::IO = &**session.stream()?;
     stream.as_any().downcast_ref::<Client>().map(Client::connection)
+}
+
+/// Host and port as the client named them; the header has exactly one host, in ASCII ([`facts::examine`]).
+pub(super) fn host_of(header: &RequestHeader) -> &str {
+    header.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
 }
 
 fn ip_of(session: &Session) -> IpAddr {

@@ -19,6 +19,7 @@ pub struct CookieNames {
     flow_prefix: String,
     loop_guard: String,
     secure: bool,
+    domain: Option<Box<str>>,
 }
 
 impl CookieNames {
@@ -30,7 +31,21 @@ impl CookieNames {
             flow_prefix: format!("{prefix}anteroom-flow-"),
             loop_guard: format!("{prefix}anteroom-loop"),
             secure,
+            domain: None,
         }
+    }
+
+    /// With a session cookie that all hosts of `domain` get: it cannot carry the `__Host-` prefix then.
+    #[must_use]
+    pub fn shared_by(mut self, domain: &str) -> Self {
+        self.session = if self.secure { "__Secure-anteroom".into() } else { "anteroom".into() };
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// The domain whose hosts share the session cookie, if they do.
+    pub fn domain(&self) -> Option<&str> {
+        self.domain.as_deref()
     }
 
     /// The session cookie.
@@ -50,8 +65,9 @@ impl CookieNames {
 
     /// Whether a cookie of this name is one of ours.
     pub fn is_ours(&self, name: &[u8]) -> bool {
-        // Plain and `__Host-` twins alike: the upstream has no business with either.
-        let bare = name.strip_prefix(b"__Host-").unwrap_or(name);
+        // Plain and prefixed twins alike: the upstream has no business with any.
+        let prefixes = [b"__Host-".as_slice(), b"__Secure-"];
+        let bare = prefixes.iter().find_map(|prefix| name.strip_prefix(*prefix)).unwrap_or(name);
         bare == b"anteroom" || bare == b"anteroom-loop" || bare.starts_with(b"anteroom-flow-")
     }
 
@@ -63,7 +79,9 @@ impl CookieNames {
     /// A `Set-Cookie` line. `max_age` in seconds; zero deletes, with the same attributes that set it.
     pub fn set(&self, name: &str, value: &str, max_age: u64) -> String {
         let secure = if self.secure { "; Secure" } else { "" };
-        format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}")
+        let shared = self.domain.as_deref().filter(|_| name == self.session);
+        let domain = shared.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+        format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}{domain}")
     }
 
     /// A `Set-Cookie` line that deletes.
@@ -168,7 +186,14 @@ fn name_of(segment: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// The sealed form of a session, at most [`MAX_VALUE`] bytes: a long picture URL, then a long name, is left out.
-pub fn seal(session: &Session, names: &CookieNames, sealer: &Sealer, nonce: [u8; 12]) -> Option<String> {
+/// It opens again for the same `audience` only: the host it is set on, or the domain that hosts share.
+pub fn seal(
+    session: &Session,
+    names: &CookieNames,
+    audience: &str,
+    sealer: &Sealer,
+    nonce: [u8; 12],
+) -> Option<String> {
     let mut session = session.clone();
     for attempt in 0..3 {
         match attempt {
@@ -176,7 +201,8 @@ pub fn seal(session: &Session, names: &CookieNames, sealer: &Sealer, nonce: [u8;
             2 => session.person.name = None,
             _ => {}
         }
-        let value = sealer.seal(names.session(), &postcard::to_allocvec(&session).ok()?, nonce)?;
+        let value =
+            sealer.seal(&sealed_as(names, audience), &postcard::to_allocvec(&session).ok()?, nonce)?;
         if value.len() <= MAX_VALUE {
             return Some(value);
         }
@@ -184,13 +210,18 @@ pub fn seal(session: &Session, names: &CookieNames, sealer: &Sealer, nonce: [u8;
     None
 }
 
-/// Opens a session cookie.
-pub fn open(value: &[u8], names: &CookieNames, sealer: &Sealer) -> Option<Session> {
+/// Opens a session cookie that was sealed for `audience`.
+pub fn open(value: &[u8], names: &CookieNames, audience: &str, sealer: &Sealer) -> Option<Session> {
     if value.len() > MAX_VALUE {
         return None;
     }
-    let plain = sealer.open(names.session(), value)?;
+    let plain = sealer.open(&sealed_as(names, audience), value)?;
     postcard::from_bytes(&plain).ok()
+}
+
+/// A cookie that an app has seen must be worth nothing at another app.
+fn sealed_as(names: &CookieNames, audience: &str) -> String {
+    format!("{}@{audience}", names.session())
 }
 
 #[cfg(test)]
@@ -246,15 +277,22 @@ mod tests {
     fn seal_round_trips_and_sheds_weight() {
         let (names, sealer) = (CookieNames::new(true), sealer());
         let mut session = ada(10);
-        let value = seal(&session, &names, &sealer, [1; 12]).unwrap();
-        assert_eq!(open(value.as_bytes(), &names, &sealer).unwrap(), session);
+        let value = seal(&session, &names, "app.example", &sealer, [1; 12]).unwrap();
+        assert_eq!(open(value.as_bytes(), &names, "app.example", &sealer).unwrap(), session);
+        assert_eq!(open(value.as_bytes(), &names, "other.example", &sealer), None);
         session.person.picture = Some("p".repeat(2000).into());
-        let value = seal(&session, &names, &sealer, [1; 12]).unwrap();
-        let opened = open(value.as_bytes(), &names, &sealer).unwrap();
+        let value = seal(&session, &names, "app.example", &sealer, [1; 12]).unwrap();
+        let opened = open(value.as_bytes(), &names, "app.example", &sealer).unwrap();
         assert!(value.len() <= MAX_VALUE && opened.person.picture.is_none() && opened.person.name.is_some());
         session.person.name = Some("n".repeat(2000).into());
         assert!(
-            open(seal(&session, &names, &sealer, [1; 12]).unwrap().as_bytes(), &names, &sealer).is_some()
+            open(
+                seal(&session, &names, "app.example", &sealer, [1; 12]).unwrap().as_bytes(),
+                &names,
+                "app.example",
+                &sealer
+            )
+            .is_some()
         );
     }
 
@@ -265,5 +303,12 @@ mod tests {
             names.delete(names.session()),
             "__Host-anteroom=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure"
         );
+        let shared = names.shared_by("example.com");
+        assert_eq!(
+            shared.delete(shared.session()),
+            "__Secure-anteroom=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure; Domain=example.com"
+        );
+        assert!(!shared.delete(&shared.flow("1")).contains("Domain"), "flows stay with their host");
+        assert!(shared.is_ours(b"__Secure-anteroom") && shared.is_ours(b"__Host-anteroom-loop"));
     }
 }

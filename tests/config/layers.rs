@@ -231,7 +231,14 @@ fn routes_and_pages_mean_what_they_say() {
     assert_eq!(config.pages.success.as_ref().map(Landing::as_str), Some("https://other.example/x"));
     assert_eq!(config.headers.assertion.as_deref(), Some("https://app.example.com"));
     let ask = |method, path| {
-        config.routes.access(&method, &anteroom::gate::CanonicalPath::parse(path).unwrap()).unwrap()
+        config
+            .routes
+            .access(
+                &method,
+                Some(anteroom::gate::OriginId::CENTRAL),
+                &anteroom::gate::CanonicalPath::parse(path).unwrap(),
+            )
+            .unwrap()
     };
     use anteroom::gate::Access::{Deny, Public, SignedIn};
     assert_eq!(

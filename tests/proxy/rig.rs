@@ -10,7 +10,7 @@ use anteroom::auth::live::Presenter;
 use anteroom::auth::{Auth, Landings, NewUserUntil, Parts};
 use anteroom::clock::{Clock, SystemClock, Timestamp};
 use anteroom::entropy::{Entropy, SystemEntropy};
-use anteroom::gate::{Access, Methods, PathPattern, Route, Routes};
+use anteroom::gate::{Access, Hosts, Methods, Origin, Origins, PathPattern, Route, Routes};
 use anteroom::identity::headers::{Claim, Layout, Preset};
 use anteroom::identity::{AccountId, Email, EmailVerified, Person};
 use anteroom::metrics::Metrics;
@@ -86,7 +86,9 @@ impl Rig {
         let names = CookieNames::new(true);
         let entropy: Box<dyn Entropy> = Box::new(SystemEntropy);
         let cookie = |new_user| {
-            let value = seal(&session(new_user, entropy.bytes()), &names, &sealer, entropy.bytes()).unwrap();
+            let value =
+                seal(&session(new_user, entropy.bytes()), &names, "app.example", &sealer, entropy.bytes())
+                    .unwrap();
             format!("{}={value}", names.session())
         };
         let (cookie, new_user) = (cookie(false), cookie(true));
@@ -148,13 +150,17 @@ fn session(new_user: bool, id: [u8; 16]) -> Session {
 }
 
 fn parts(keys: KeyRing, presets: &[Preset]) -> Parts {
-    let route =
-        |path: &str, access| Route { path: PathPattern::Prefix(path.into()), methods: Methods::Any, access };
+    let route = |path: &str, access| Route {
+        path: PathPattern::Prefix(path.into()),
+        methods: Methods::Any,
+        hosts: Hosts::Any,
+        access,
+    };
     let callback = "/api/auth/callback/atlassian";
     Parts {
         settings: anteroom::auth::Settings {
-            public_origin: "https://app.example".into(),
-            secure: true,
+            origins: Arc::new(Origins::new(Origin::parse("https://app.example").unwrap(), Vec::new())),
+            cookie_domain: None,
             callback_path: callback.into(),
             callback_url: format!("https://app.example{callback}"),
             scopes: "read:me".into(),

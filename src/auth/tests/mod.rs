@@ -97,8 +97,8 @@ impl Default for Plan {
         let lifetimes = Lifetimes { idle: Duration::from_secs(3600), max: Duration::from_secs(86_400) };
         Self {
             settings: Settings {
-                public_origin: "https://app.example".into(),
-                secure: true,
+                origins: origins(&[]),
+                cookie_domain: None,
                 callback_path: CALLBACK.into(),
                 callback_url: format!("https://app.example{CALLBACK}"),
                 scopes: "read:me".into(),
@@ -202,7 +202,7 @@ impl Browser {
 
     pub(super) async fn send(&mut self, site: &Site, method: Method, target: &str, body: &[u8]) -> Got {
         let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
-        let mut headers = HeaderMap::from_iter([(HOST, self.host.unwrap_or("app.example").parse().unwrap())]);
+        let (host, mut headers) = (self.host.unwrap_or("app.example"), HeaderMap::new());
         let navigation = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
         for (name, value) in if self.headers.is_empty() { navigation.to_vec() } else { self.headers.clone() }
         {
@@ -214,7 +214,7 @@ impl Browser {
         }
         let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let facts =
-            RequestFacts { method: &method, path, query, headers: &headers, client, request_id: "r1" };
+            RequestFacts { method: &method, path, query, host, headers: &headers, client, request_id: "r1" };
         let reply = match site.auth.check(&facts) {
             Check::Forward(permit) => return Got::Forwarded(permit),
             Check::Own(endpoint) => site.auth.serve(endpoint, &facts, body).await,
@@ -254,6 +254,12 @@ impl Browser {
     }
 }
 
+/// `https://app.example`, and apps besides.
+pub(super) fn origins(apps: &[&str]) -> Arc<Origins> {
+    let origin = |text: &str| Origin::parse(text).unwrap();
+    Arc::new(Origins::new(origin("https://app.example"), apps.iter().map(|app| origin(app)).collect()))
+}
+
 /// The callback that answers an authorize URL.
 pub(super) fn callback_of(authorize: &str) -> String {
     let state = authorize.split_once("state=").unwrap().1.split('&').next().unwrap();
@@ -262,7 +268,7 @@ pub(super) fn callback_of(authorize: &str) -> String {
 
 /// The value of an identity header under a permit.
 pub(super) fn header(site: &Site, permit: &SessionPermit, name: &str) -> Option<String> {
-    let set = site.auth.identity_headers(permit)?;
+    let set = site.auth.identity_headers(permit, "app.example")?;
     set.iter().find(|(n, _)| n.as_str() == name).map(|(_, v)| v.to_str().unwrap().to_owned())
 }
 

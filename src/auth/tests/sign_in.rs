@@ -206,9 +206,9 @@ async fn new_until_the_upstream_says_so() {
         assert_eq!(header(&site, &permit, "x-anteroom-new-user").as_deref(), Some(second_session));
 
         let permit = first.get(&site, "/").await.permit();
-        let cookie = site.auth.provisioned(&permit).await.unwrap();
+        let cookie = site.auth.provisioned(&permit, "app.example").await.unwrap();
         assert_eq!(header(&site, &permit, "x-anteroom-new-user").as_deref(), Some("false"), "at once");
-        assert!(site.auth.provisioned(&permit).await.is_none(), "only once");
+        assert!(site.auth.provisioned(&permit, "app.example").await.is_none(), "only once");
         first.keep(&cookie);
         let permit = first.get(&site, "/").await.permit();
         assert_eq!(header(&site, &permit, "x-anteroom-new-user").as_deref(), Some("false"));

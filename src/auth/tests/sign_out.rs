@@ -114,7 +114,7 @@ async fn an_ended_session_is_not_sealed_again() {
     let slow = browser.get(&site, "/slow").await.permit();
     let body = format!("csrf={}", token(&site, &mut browser).await);
     browser.send(&site, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
-    assert_eq!(site.auth.provisioned(&slow).await, None);
+    assert_eq!(site.auth.provisioned(&slow, "app.example").await, None);
 }
 
 #[tokio::test]

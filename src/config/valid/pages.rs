@@ -10,7 +10,7 @@ use crate::config::check::Check;
 use crate::config::finding::Mistake;
 use crate::config::key::KeyPath;
 use crate::config::raw::RawPages;
-use crate::gate::{Access, CanonicalPath, ReturnTo, Routes};
+use crate::gate::{Access, CanonicalPath, OriginId, ReturnTo, Routes};
 
 /// Where people land, and what they see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +115,8 @@ fn landing(key: &str, text: &str, site: &Site<'_>, check: &mut Check<'_>) -> Opt
 /// An error page that needs a session sends people who have none to sign in, which fails, which sends them there.
 fn reachable_without_session(page: &ReturnTo, routes: &Routes, check: &mut Check<'_>) {
     let path = page.as_str().split('?').next().unwrap_or_default();
-    let access = CanonicalPath::parse(path).and_then(|path| routes.access(&Method::GET, &path));
+    let access = CanonicalPath::parse(path)
+        .and_then(|path| routes.access(&Method::GET, Some(OriginId::CENTRAL), &path));
     if access != Ok(Access::Public) {
         let mistake = Mistake::new(
             "config.error-page-loop",

@@ -8,17 +8,23 @@ use url::{Host, Url};
 use crate::config::check::Check;
 use crate::config::finding::Mistake;
 use crate::config::key::KeyPath;
+use crate::gate::Origin;
 
 /// The address under which people reach the app.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl {
     url: Url,
-    origin: String,
+    origin: Origin,
 }
 
 impl PublicUrl {
     /// Scheme, host and port as browsers write an `Origin`: `https://app.example.com`.
     pub fn origin(&self) -> &str {
+        self.origin.as_str()
+    }
+
+    /// The same, as requests are compared with it.
+    pub fn as_origin(&self) -> &Origin {
         &self.origin
     }
 
@@ -59,7 +65,7 @@ impl PublicUrl {
         if url.scheme() == "http" && !is_loopback(&url) {
             return Err("it is http, which is only safe on localhost");
         }
-        let origin = url.origin().ascii_serialization();
+        let origin = Origin::parse(text).map_err(|_| "it is not an http or https URL")?;
         Ok(Self { url, origin })
     }
 }

@@ -6,7 +6,7 @@ use crate::config::check::Check;
 use crate::config::finding::Mistake;
 use crate::config::key::KeyPath;
 use crate::config::raw::{RawRoute, RawRouteAccess};
-use crate::gate::{Access, Methods, PathPattern, Route, Routes};
+use crate::gate::{Access, Hosts, Methods, PathPattern, Route, Routes};
 
 /// The rules compiled, and as they are.
 pub(super) fn check(raw: &[RawRoute], check: &mut Check<'_>) -> Option<(Routes, Vec<Route>)> {
@@ -46,7 +46,7 @@ fn route(raw: &RawRoute, key: &KeyPath, check: &mut Check<'_>) -> Option<Route> 
     };
     let methods = methods.map(|m| if m.is_empty() { Methods::Any } else { Methods::Only(m) });
     let (path, name) = path?;
-    let route = Route { path, methods: methods?, access: access? };
+    let route = Route { path, methods: methods?, hosts: Hosts::Any, access: access? };
     let at = key.key(name);
     if let Err(error) = Routes::new(std::slice::from_ref(&route)) {
         return check.wrong(&at, broken(&error.to_string()));
