@@ -33,6 +33,7 @@ pub mod clock;
 pub mod config;
 pub mod emulator;
 pub mod entropy;
+pub mod forward_auth;
 pub mod gate;
 pub mod identity;
 pub mod metrics;

@@ -62,6 +62,27 @@ impl Decision {
     }
 }
 
+/// Who asked for a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Our own proxy.
+    Proxy,
+    /// A gateway, by forward-auth.
+    ForwardAuth,
+}
+
+impl Mode {
+    const ALL: [Self; 2] = [Self::Proxy, Self::ForwardAuth];
+
+    /// The label's value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Proxy => "proxy",
+            Self::ForwardAuth => "forward_auth",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeLabels {
     code: u16,
@@ -85,6 +106,11 @@ struct CallLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
 /// Every series.
 #[derive(Debug)]
 pub struct Metrics {
@@ -99,6 +125,7 @@ pub struct Metrics {
     sign_outs: Counter,
     store_errors: Counter,
     upstream_errors: Counter,
+    gateway_refusals: Family<ReasonLabels, Counter>,
     log_lines_dropped: Counter,
     /// Connections that are open now.
     pub connections: Gauge,
@@ -136,7 +163,9 @@ impl Metrics {
         );
         let decided: Family<DecisionLabels, Counter> =
             register!("authz_decisions", "Decisions, by outcome and mode", Family::default());
-        let labelled = |decision| decided.get_or_create_owned(&DecisionLabels { decision, mode: "proxy" });
+        let labelled = |mode: Mode, decision: Decision| {
+            decided.get_or_create_owned(&DecisionLabels { decision: decision.as_str(), mode: mode.as_str() })
+        };
         let atlassian = Family::new_with_constructor(histogram);
         registry.register_with_unit(
             "idp_request_duration",
@@ -150,7 +179,10 @@ impl Metrics {
             requests,
             codes: (0..1000).map(|_| OnceLock::new()).collect(),
             duration,
-            decisions: Decision::ALL.iter().map(|decision| labelled(decision.as_str())).collect(),
+            decisions: Mode::ALL
+                .iter()
+                .flat_map(|mode| Decision::ALL.iter().map(|decision| labelled(*mode, *decision)))
+                .collect(),
             sign_ins_started: register!("signins_started", "Browsers sent to Atlassian", Counter::default()),
             sign_ins: register!("signins", "Callbacks, by outcome and reason", Family::default()),
             atlassian,
@@ -160,6 +192,11 @@ impl Metrics {
                 "upstream_errors",
                 "Requests the upstream did not answer",
                 Counter::default()
+            ),
+            gateway_refusals: register!(
+                "forward_auth_refusals",
+                "Questions of gateways that got no decision, by reason",
+                Family::default()
             ),
             log_lines_dropped: register!(
                 "log_lines_dropped",
@@ -187,9 +224,9 @@ impl Metrics {
     }
 
     /// Counts a decision.
-    pub fn decision(&self, decision: Decision) {
+    pub fn decision(&self, decision: Decision, mode: Mode) {
         // Variants count from zero in the order of `ALL`.
-        if let Some(counter) = self.decisions.get(decision as usize) {
+        if let Some(counter) = self.decisions.get(mode as usize * Decision::ALL.len() + decision as usize) {
             counter.inc();
         }
     }
@@ -224,6 +261,11 @@ impl Metrics {
         self.upstream_errors.inc();
     }
 
+    /// Counts a question of a gateway that got no decision.
+    pub fn gateway_refused(&self, reason: &'static str) {
+        self.gateway_refusals.get_or_create_owned(&ReasonLabels { reason }).inc();
+    }
+
     /// Counts log lines that were dropped.
     pub fn log_line_dropped(&self) {
         self.log_lines_dropped.inc();
@@ -248,6 +290,24 @@ impl Metrics {
     }
 }
 
+/// One more in a gauge for as long as this lives.
+#[derive(Debug)]
+pub struct Open(Gauge);
+
+impl Open {
+    /// Counts one in.
+    pub fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,13 +316,15 @@ mod tests {
     fn exposition_names() {
         let metrics = Metrics::new();
         metrics.request(200, Duration::from_millis(3));
-        metrics.decision(Decision::Denied);
+        metrics.decision(Decision::Denied, Mode::Proxy);
+        metrics.decision(Decision::Own, Mode::ForwardAuth);
         metrics.sign_in("success", "email_domains");
         metrics.atlassian("token", "ok", Duration::from_millis(80));
         let text = metrics.expose();
         for line in [
             "anteroom_http_requests_total{code=\"200\"} 1",
             "anteroom_authz_decisions_total{decision=\"denied\",mode=\"proxy\"} 1",
+            "anteroom_authz_decisions_total{decision=\"own\",mode=\"forward_auth\"} 1",
             "anteroom_signins_total{outcome=\"success\",reason=\"email_domains\"} 1",
             "anteroom_idp_request_duration_seconds_count{endpoint=\"token\",outcome=\"ok\"} 1",
             "anteroom_build_info{version=",

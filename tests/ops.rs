@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anteroom::auth::audit::{Audit, AuditEvent};
 use anteroom::clock::Timestamp;
-use anteroom::metrics::{Decision, Metrics};
+use anteroom::metrics::{Decision, Metrics, Mode};
 use anteroom::ops::access_log::{AccessEntry, AccessLog, JsonLines};
 use anteroom::ops::drain::{Drain, OsSignals};
 use anteroom::ops::server::OpsState;
@@ -170,7 +170,8 @@ fn exposed(text: &str) -> Series {
 fn metrics_md_is_complete_and_true() {
     let metrics = Metrics::new();
     metrics.request(200, Duration::from_millis(3));
-    metrics.decision(Decision::SignedIn);
+    metrics.decision(Decision::SignedIn, Mode::Proxy);
+    metrics.gateway_refused("stranger");
     metrics.sign_in("success", "email_domains");
     metrics.atlassian("token", "ok", Duration::from_millis(80));
     let text = metrics.expose();

@@ -14,7 +14,7 @@ use anteroom::gate::{Access, Hosts, Methods, Origin, Origins, PathPattern, Route
 use anteroom::identity::assertion::Signer;
 use anteroom::identity::headers::{Claim, Layout, Preset};
 use anteroom::identity::{AccountId, Email, EmailVerified, Person};
-use anteroom::metrics::Metrics;
+use anteroom::metrics::{Metrics, Mode};
 use anteroom::pages::{Branding, Pages};
 use anteroom::policy::AccessPolicy;
 use anteroom::secret::SecretString;
@@ -87,6 +87,7 @@ pub(crate) fn facts(headers: &HeaderMap) -> RequestFacts<'_> {
         host: "app.example.com",
         headers,
         client,
+        mode: Mode::Proxy,
         request_id: "0123456789abcdef",
     }
 }

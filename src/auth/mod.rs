@@ -32,7 +32,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 use crate::gate::{Asker, CanonicalPath, Origin, OriginId, Origins, Permit, Routes, Verdict, decide};
 use crate::identity::headers::{HeaderSet, Layout};
-use crate::metrics::{Decision, Metrics};
+use crate::metrics::{Decision, Metrics, Mode};
 use crate::pages::Pages;
 use crate::policy::AccessPolicy;
 use crate::reply::Reply;
@@ -60,6 +60,8 @@ pub struct RequestFacts<'a> {
     pub headers: &'a HeaderMap,
     /// Who is on the other end of the connection.
     pub client: IpAddr,
+    /// Who asks: our own proxy, or a gateway.
+    pub mode: Mode,
     /// Names the request in logs and on error pages.
     pub request_id: &'a str,
 }
@@ -194,16 +196,16 @@ impl Auth {
     /// May this request pass? Never waits.
     pub fn check(&self, facts: &RequestFacts<'_>) -> Check {
         let Ok(path) = CanonicalPath::parse(facts.path) else {
-            self.metrics.decision(Decision::BadTarget);
+            self.metrics.decision(Decision::BadTarget, facts.mode);
             return Check::Answer(self.bad_request(facts));
         };
         if let Some(endpoint) = Endpoint::of(&path, &self.settings.callback_path) {
-            self.metrics.decision(Decision::Own);
+            self.metrics.decision(Decision::Own, facts.mode);
             return Check::Own(endpoint);
         }
         let origins = &self.settings.origins;
         let Ok(access) = self.routes.access(facts.method, origins.of_host(facts.host), &path) else {
-            self.metrics.decision(Decision::BadTarget);
+            self.metrics.decision(Decision::BadTarget, facts.mode);
             return Check::Answer(self.bad_request(facts));
         };
         let presented = self.present(facts);
@@ -211,14 +213,14 @@ impl Auth {
         match decide(access, presented.live(), || Asker::of(facts.method, facts.path, facts.headers)) {
             Verdict::Forward(permit) => {
                 let decision = if permit.session().is_some() { Decision::SignedIn } else { Decision::Public };
-                self.metrics.decision(decision);
+                self.metrics.decision(decision, facts.mode);
                 Check::Forward(permit)
             }
-            Verdict::SignIn => self.refuse(Decision::SignIn, self.to_sign_in(facts), dead),
+            Verdict::SignIn => self.refuse(facts, Decision::SignIn, self.to_sign_in(facts), dead),
             Verdict::Unauthenticated(asker) => {
-                self.refuse(Decision::Unauthenticated, self.unauthenticated(facts, asker), dead)
+                self.refuse(facts, Decision::Unauthenticated, self.unauthenticated(facts, asker), dead)
             }
-            Verdict::Denied(asker) => self.refuse(Decision::Denied, self.denied(facts, asker), false),
+            Verdict::Denied(asker) => self.refuse(facts, Decision::Denied, self.denied(facts, asker), false),
         }
     }
 
@@ -280,8 +282,8 @@ impl Auth {
         Ok(())
     }
 
-    fn refuse(&self, decision: Decision, reply: Reply, dead_cookie: bool) -> Check {
-        self.metrics.decision(decision);
+    fn refuse(&self, facts: &RequestFacts<'_>, decision: Decision, reply: Reply, dead_cookie: bool) -> Check {
+        self.metrics.decision(decision, facts.mode);
         let delete = || self.sessions.delete_cookie();
         Check::Answer(if dead_cookie { reply.with_cookie(&delete()) } else { reply })
     }

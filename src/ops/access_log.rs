@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn a_query_does_not_slip_in_with_the_path() {
         for target in ["/cb?code=SECRET", "/cb#SECRET", "https://x/cb?SECRET"] {
-            let both = json(&entry(target, "x")) + &text(&entry(target, "x"));
+            let both = json(&entry(target, "x")) + text(&entry(target, "x")).as_str();
             assert!(both.contains("/cb") && !both.contains("SECRET"), "{both}");
         }
     }

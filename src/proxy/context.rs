@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Instant;
 
-use super::request_id::RequestId;
 use super::upstream::Kind;
 use crate::auth::SessionPermit;
-use crate::metrics::Decision;
+use crate::metrics::{Decision, Open};
+use crate::ops::RequestId;
 
 /// One request.
 #[derive(Debug)]
@@ -47,23 +46,5 @@ impl Request {
             answered: None,
             websocket: None,
         }
-    }
-}
-
-/// One more in a gauge for as long as this lives.
-#[derive(Debug)]
-pub(super) struct Open(Gauge);
-
-impl Open {
-    /// Counts one in.
-    pub(super) fn new(gauge: &Gauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }

@@ -20,17 +20,12 @@ pub(super) fn examine(header: &RequestHeader, raw: &[u8], limits: Limits) -> Res
     if header.method == Method::TRACE || header.method == Method::CONNECT {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
-    let plain = plain_method(&header.method)
+    let plain = net::plain_method(&header.method)
         && plain_lines(raw)
         && plain_target(header)
         && plain_host(&header.headers)
         && plain_framing(&header.headers, raw);
     plain.then_some(()).ok_or(StatusCode::BAD_REQUEST)
-}
-
-/// Letters in upper case and hyphens: all registered methods, and none that a lenient server would fold into another.
-fn plain_method(method: &Method) -> bool {
-    method.as_str().bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
 }
 
 /// Every line ends with CR LF, and the target has no fragment (pingora would cut it silently).

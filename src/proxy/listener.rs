@@ -19,11 +19,11 @@ use tokio::time::{sleep, timeout};
 
 use super::App;
 use super::client::{Client, Connection};
-use super::context::Open;
 use super::phases::Phases;
 use super::settings::{Settings, SetupError};
 use super::upstream::{keep_alive, server_conf};
 use crate::auth::Auth;
+use crate::metrics::Open;
 use crate::ops::access_log::AccessLog;
 
 /// How many connections may wait to be accepted.

@@ -12,7 +12,6 @@ mod forwarded;
 mod listener;
 mod own_pages;
 mod phases;
-mod request_id;
 mod response;
 pub mod settings;
 mod upstream;
@@ -30,8 +29,9 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 use tokio::time::Instant;
 
-use self::context::{Open, Request};
+use self::context::Request;
 use self::phases::{Next, Phases, close_when_draining};
+use crate::metrics::Open;
 
 pub use self::listener::{Drained, Proxy};
 pub use self::settings::{Settings, SetupError};

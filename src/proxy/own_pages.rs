@@ -12,7 +12,7 @@ use pingora::proxy::Session;
 use tokio::time::timeout;
 
 use super::phases::client_of;
-use super::request_id::RequestId;
+use crate::ops::RequestId;
 use crate::reply::Reply;
 
 /// The largest body that Anteroom's own endpoints read, in bytes.

@@ -12,7 +12,6 @@ use pingora::{Error, ErrorSource, ErrorType};
 
 use super::client::{Client, Connection};
 use super::context::Request;
-use super::request_id::RequestIds;
 use super::settings::{Settings, SetupError};
 use super::upstream::{Kind, Upstream};
 use super::{facts, forwarded, own_pages};
@@ -20,7 +19,8 @@ use crate::auth::{Auth, Check, Endpoint, RequestFacts};
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::SystemEntropy;
 use crate::gate::{Origin, OriginId};
-use crate::metrics::Decision;
+use crate::metrics::{Decision, Mode};
+use crate::ops::RequestIds;
 use crate::ops::access_log::{AccessEntry, AccessLog};
 use crate::reply::Reply;
 
@@ -68,6 +68,7 @@ impl Phases {
             path: header.uri.path(),
             query: header.uri.query(),
             host: host_of(header),
+            mode: Mode::Proxy,
             headers: &header.headers,
             client: ip_of(session),
             request_id: request.id.as_str(),
@@ -98,7 +99,7 @@ impl Phases {
         let raw = session.to_h1_raw();
         if let Err(status) = facts::examine(session.req_header(), &raw, self.settings.limits) {
             request.decision = Some(Decision::BadTarget);
-            self.auth.metrics().decision(Decision::BadTarget);
+            self.auth.metrics().decision(Decision::BadTarget, Mode::Proxy);
             let bad_request = status == StatusCode::BAD_REQUEST;
             let page = || self.auth.bad_request(&self.facts(session, request));
             return Next::Answer(if bad_request { page() } else { own_pages::plain(status) });
@@ -210,7 +211,7 @@ impl Phases {
     /// Counts and logs what was answered before there was a request.
     pub(super) fn record_refusal(&self, connection: &Connection, status: u16) {
         self.auth.metrics().request(status, Duration::ZERO);
-        self.auth.metrics().decision(Decision::BadTarget);
+        self.auth.metrics().decision(Decision::BadTarget, Mode::Proxy);
         self.access_log.record(&AccessEntry {
             time_ms: SystemClock.now_millis(),
             request_id: self.request_ids.next().as_str(),

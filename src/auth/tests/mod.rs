@@ -213,8 +213,16 @@ impl Browser {
             headers.insert(COOKIE, line.join("; ").parse().unwrap());
         }
         let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let facts =
-            RequestFacts { method: &method, path, query, host, headers: &headers, client, request_id: "r1" };
+        let facts = RequestFacts {
+            method: &method,
+            path,
+            query,
+            host,
+            headers: &headers,
+            client,
+            mode: Mode::Proxy,
+            request_id: "r1",
+        };
         let reply = match site.auth.check(&facts) {
             Check::Forward(permit) => return Got::Forwarded(permit),
             Check::Own(endpoint) => site.auth.serve(endpoint, &facts, body).await,

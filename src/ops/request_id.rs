@@ -12,11 +12,11 @@ use crate::entropy::Entropy;
 
 /// The name of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RequestId([u8; 32]);
+pub struct RequestId([u8; 32]);
 
 /// Makes names.
 #[derive(Debug)]
-pub(super) struct RequestIds {
+pub struct RequestIds {
     process: u64,
     offset: u64,
     count: AtomicU64,
@@ -24,13 +24,13 @@ pub(super) struct RequestIds {
 
 impl RequestIds {
     /// Names that no other process makes.
-    pub(super) fn new(entropy: &dyn Entropy) -> Self {
+    pub fn new(entropy: &dyn Entropy) -> Self {
         let [process, offset] = [entropy.bytes(), entropy.bytes()].map(u64::from_le_bytes);
         Self { process, offset, count: AtomicU64::new(0) }
     }
 
     /// The next name.
-    pub(super) fn next(&self) -> RequestId {
+    pub fn next(&self) -> RequestId {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         let mut digits = [0; 32];
         let words = hex(self.process).into_iter().chain(hex(scattered(self.offset.wrapping_add(count))));
@@ -41,12 +41,12 @@ impl RequestIds {
 
 impl RequestId {
     /// The digits.
-    pub(super) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
     /// The digits, as a header carries them.
-    pub(super) fn value(&self) -> HeaderValue {
+    pub fn value(&self) -> HeaderValue {
         HeaderValue::from_bytes(&self.0).unwrap_or(HeaderValue::from_static(""))
     }
 }

@@ -1,9 +1,22 @@
-//! How is a host written on the wire? The text of `Host`, read and made (RFC 9110 §4.2 and §7.2, RFC 3986 §3.2.2).
+//! Who is on the other end, and how is a host written on the wire? The text of `Host`, read and made (RFC 9110 §4.2 and
+//! §7.2, RFC 3986 §3.2.2), and the peers who may speak for others.
+
+mod trusted;
+
+use http::Method;
+
+pub use trusted::{NotTrusted, TrustedPeer, TrustedProxies};
 
 /// Whether `text` consists of the characters that a host with a port can have; not whether such a host exists.
 pub fn plain_authority(text: &[u8]) -> bool {
     let in_host = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
     !text.is_empty() && text.iter().all(in_host)
+}
+
+/// Whether a method is written in capitals and hyphens: all registered ones are, and no lenient server would fold another
+/// one into them (RFC 9110 §9.1).
+pub fn plain_method(method: &Method) -> bool {
+    method.as_str().bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
 }
 
 /// `host:port` as a URL writes it: IPv6 addresses in brackets, the scheme's usual port left out.

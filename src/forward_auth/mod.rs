@@ -1,0 +1,159 @@
+//! Forward-auth: a gateway that people already run asks Anteroom whether a request may pass.
+//!
+//! The same decision, session and identity headers as the reverse proxy; only the shell differs. Anteroom's own pages
+//! answer here too, so that a gateway can route `/_anteroom/` and the callback to this listener.
+//!
+//! | file | question |
+//! |---|---|
+//! | [`listener`] | where do gateways reach us? |
+//! | `peer` | is this a trusted gateway, and who is the client behind it? |
+//! | `original` | what did the browser ask the gateway for? |
+//! | `service` | what is this request, and what does the core say? |
+//! | `answer` | how does a gateway hear yes or no? |
+
+mod answer;
+pub mod listener;
+mod original;
+mod peer;
+mod service;
+mod strangers;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use self::listener::Accepted;
+pub use self::listener::{Listen, Listener};
+pub use self::peer::GATEWAY_KEY;
+use self::peer::{Gatekeeper, Peer};
+use self::service::Service;
+use crate::auth::Auth;
+use crate::metrics::Open;
+use crate::net::TrustedProxies;
+use crate::ops::AccessLog;
+use crate::secret::SecretString;
+
+/// What is answered.
+type Body = Full<Bytes>;
+
+/// How long a gateway may keep a connection without asking: longer than any gateway keeps one, so that none sends its
+/// question into a connection that is just being closed.
+const IDLE: Duration = Duration::from_secs(600);
+/// The same for strangers.
+const STRANGERS_IDLE: Duration = Duration::from_secs(5);
+/// The longest head of a request, in bytes; gateways bound it more tightly.
+const MAX_HEAD: usize = 128 * 1024;
+/// Questions at a time on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 1024;
+/// After a failure to accept, out of file descriptors most likely.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What an operator chooses about forward-auth.
+#[derive(Debug)]
+pub struct Settings {
+    /// The gateways that are listened to.
+    pub trusted: TrustedProxies,
+    /// What they prove themselves with besides.
+    pub key: Option<SecretString>,
+}
+
+/// The forward-auth server, not yet listening.
+pub struct ForwardAuth {
+    service: Arc<Service>,
+}
+
+impl ForwardAuth {
+    /// Puts the parts together.
+    pub fn new(settings: Settings, auth: Arc<Auth>, access_log: Arc<dyn AccessLog>) -> Self {
+        let gatekeeper = Gatekeeper::new(settings.trusted, settings.key);
+        Self { service: Arc::new(Service::new(auth, access_log, gatekeeper)) }
+    }
+
+    /// Serves until `shutdown` turns true, then lets open requests finish for at most `drain_deadline`.
+    pub async fn serve(
+        self,
+        listener: Listener,
+        mut shutdown: watch::Receiver<bool>,
+        drain_deadline: Duration,
+    ) {
+        let (mut connections, draining) = (JoinSet::new(), shutdown.clone());
+        loop {
+            tokio::select! {
+                biased;
+                () = asked_to_stop(&mut shutdown) => break,
+                Some(_ended) = connections.join_next(), if !connections.is_empty() => {}
+                accepted = listener.accept() => {
+                    let (service, draining) = (Arc::clone(&self.service), draining.clone());
+                    match accepted {
+                        Ok(Accepted::Tcp(stream, peer)) => {
+                            connections.spawn(connection(service, stream, peer, draining));
+                        }
+                        Ok(Accepted::Unix(stream)) => {
+                            connections.spawn(connection(service, stream, Peer::Unix, draining));
+                        }
+                        Err(error) => {
+                            tracing::error!(%error, "a gateway's connection could not be accepted");
+                            sleep(ACCEPT_PAUSE).await;
+                        }
+                    }
+                }
+            }
+        }
+        drop(listener);
+        let all = async { while connections.join_next().await.is_some() {} };
+        let _in_time = timeout(drain_deadline, all).await;
+        connections.shutdown().await;
+    }
+}
+
+async fn connection(
+    service: Arc<Service>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    peer: Peer,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let idle = if service.gatekeeper.knows(peer) { IDLE } else { STRANGERS_IDLE };
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    // A gateway that copies the whole answer would copy the date as well.
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(idle)
+        .max_buf_size(MAX_HEAD)
+        .auto_date_header(false);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+        .auto_date_header(false);
+    let _open = Open::new(&service.auth.metrics().connections);
+    let answer = service_fn(move |request| {
+        let service = Arc::clone(&service);
+        async move { Ok::<_, Infallible>(service.answer(request, peer).await) }
+    });
+    let serving = server.serve_connection(TokioIo::new(stream), answer);
+    tokio::pin!(serving);
+    // Errors are the peer's leaving.
+    tokio::select! {
+        _ended = serving.as_mut() => return,
+        () = asked_to_stop(&mut shutdown) => {}
+    }
+    serving.as_mut().graceful_shutdown();
+    let _ended = serving.await;
+}
+
+/// Waits for the word; when nobody is left who could give it, that is one too.
+async fn asked_to_stop(shutdown: &mut watch::Receiver<bool>) {
+    let _released_at_once = shutdown.wait_for(|now| *now).await;
+}

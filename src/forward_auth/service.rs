@@ -1,0 +1,341 @@
+//! What is this request to the forward-auth listener? A gateway's question in one of the dialects, or a browser's request
+//! for one of Anteroom's own pages that the gateway has routed here.
+//!
+//! | path | who asks | reads |
+//! |---|---|---|
+//! | `/_anteroom/verify/nginx` | nginx `auth_request` | `X-Original-URL`, `X-Original-Method` |
+//! | `/_anteroom/verify/forward` | Traefik, Caddy, HAProxy | `X-Forwarded-Method`, `-Proto`, `-Host`, `-Uri`, `-For` |
+//! | `/_anteroom/verify/envoy/…` | Envoy, Gateway API | method, `Host`, the path behind the prefix |
+//! | anything else | a browser, through the gateway | the request itself |
+//!
+//! One dialect per path, never guessed from the headers that happen to be there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use tokio::time::{Instant, timeout};
+
+use super::original::{self, Original, Unreadable};
+use super::peer::{Gatekeeper, Peer};
+use super::strangers::Strangers;
+use super::{Body, answer};
+use crate::auth::{Auth, Check, RequestFacts, SessionPermit};
+use crate::clock::{Clock, SystemClock};
+use crate::entropy::SystemEntropy;
+use crate::metrics::{Decision, Mode};
+use crate::ops::{AccessEntry, AccessLog, RequestId, RequestIds};
+use crate::reply::Reply;
+
+/// Where questions are asked.
+const VERIFY: &str = "/_anteroom/verify/";
+/// The largest body that Anteroom's own endpoints read, in bytes.
+const MAX_BODY: usize = 8 * 1024;
+/// How long a client may take over it.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// How a gateway asks and is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// nginx `auth_request`.
+    Nginx,
+    /// Traefik, Caddy, HAProxy.
+    Forward,
+    /// Envoy's HTTP `ext_authz`.
+    Envoy,
+}
+
+/// Answers requests.
+pub(super) struct Service {
+    pub(super) auth: Arc<Auth>,
+    pub(super) access_log: Arc<dyn AccessLog>,
+    pub(super) gatekeeper: Gatekeeper,
+    pub(super) request_ids: RequestIds,
+    pub(super) strangers: Strangers,
+}
+
+/// An answer, and what the access log says of it.
+struct Answered {
+    response: Response<Body>,
+    decision: &'static str,
+    permit: Option<SessionPermit>,
+}
+
+impl Service {
+    /// For these gateways.
+    pub(super) fn new(auth: Arc<Auth>, access_log: Arc<dyn AccessLog>, gatekeeper: Gatekeeper) -> Self {
+        let request_ids = RequestIds::new(&SystemEntropy);
+        Self { auth, access_log, gatekeeper, request_ids, strangers: Strangers::default() }
+    }
+
+    /// Answers a request from a peer.
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        let (started, id) = (Instant::now(), self.request_ids.next());
+        let (parts, body) = request.into_parts();
+        if !self.gatekeeper.knows(peer) || !self.gatekeeper.opens(&parts.headers) {
+            return self.turn_away(peer, id);
+        }
+        let Some((dialect, rest)) = question(parts.uri.path()) else {
+            return self.own(&parts, body, peer, started, id).await;
+        };
+        let asked = match dialect {
+            Dialect::Nginx => original::nginx(&parts.headers, peer),
+            Dialect::Forward => original::forwarded(&parts.headers, peer, &self.gatekeeper),
+            Dialect::Envoy => {
+                let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+                let target = target.get(target.len().min(parts.uri.path().len() - rest.len())..);
+                original::envoy(&parts.method, target.unwrap_or_default(), host(&parts), &parts.headers, peer)
+            }
+        };
+        match asked {
+            Ok(original) => {
+                let answered = self.decide(dialect, &original, id);
+                self.record(&original, &answered, started, id);
+                answered.response
+            }
+            Err(unreadable) => self.unreadable(dialect, unreadable, peer, id),
+        }
+    }
+
+    /// The one decision, for the original request.
+    fn decide(&self, dialect: Dialect, original: &Original<'_>, id: RequestId) -> Answered {
+        let Some(app) = self.auth.origins().of_host(original.host) else {
+            return self.refuse_unknown_host(dialect, original, id);
+        };
+        let origin = self.auth.origins().get(app).as_str();
+        let facts = facts(original, &id);
+        let (reply, decision) = match self.auth.check(&facts) {
+            Check::Forward(permit) => {
+                let identity = self.auth.identity_or_nobody(&permit, original.host);
+                let decision = if permit.session().is_some() { Decision::SignedIn } else { Decision::Public };
+                let response = answer::allow(&identity);
+                return Answered { response, decision: decision.as_str(), permit: Some(permit) };
+            }
+            Check::Own(_) => (self.own_path(original, id), Decision::Own),
+            Check::Answer(reply) => {
+                let decision = decision_of(&reply);
+                (reply, decision)
+            }
+        };
+        let response = refuse(dialect, reply, origin, id);
+        Answered { response, decision: decision.as_str(), permit: None }
+    }
+
+    fn refuse_unknown_host(&self, dialect: Dialect, original: &Original<'_>, id: RequestId) -> Answered {
+        self.auth.metrics().gateway_refused("unknown_host");
+        tracing::warn!(
+            request_id = id.as_str(),
+            host = original.host,
+            "a gateway asks about a host that nobody named; if it is yours, add it to app_urls"
+        );
+        let reply = explained(
+            StatusCode::FORBIDDEN,
+            "unknown_host",
+            "Anteroom does not know this host. Its operator can add it to app_urls.",
+            id,
+        );
+        let response = refuse(dialect, reply, "", id);
+        Answered { response, decision: "unknown_host", permit: None }
+    }
+
+    /// A yes here would hand a path of ours to the app, so the answer is no; the way out is in the message.
+    fn own_path(&self, original: &Original<'_>, id: RequestId) -> Reply {
+        self.auth.metrics().gateway_refused("own_path");
+        tracing::warn!(
+            request_id = id.as_str(),
+            path = original.path,
+            "a gateway asks about a path of Anteroom's own; it should route /_anteroom/ and the callback here without asking"
+        );
+        explained(
+            StatusCode::FORBIDDEN,
+            "own_path",
+            "The gateway asks Anteroom about one of Anteroom's own pages. Route /_anteroom/ and the callback path to \
+             Anteroom without asking first; `anteroom config` prints how.",
+            id,
+        )
+    }
+
+    fn unreadable(&self, dialect: Dialect, what: Unreadable, peer: Peer, id: RequestId) -> Response<Body> {
+        self.auth.metrics().gateway_refused("unreadable");
+        tracing::warn!(
+            request_id = id.as_str(),
+            %peer,
+            what = what.0,
+            "a gateway does not say what it asks about: missing, doubled or not to be parsed"
+        );
+        let message = format!("{} is missing, doubled or not to be parsed.", what.0);
+        let reply = explained(StatusCode::BAD_REQUEST, "unreadable_request", &message, id);
+        refuse(dialect, reply, "", id)
+    }
+
+    fn turn_away(&self, peer: Peer, id: RequestId) -> Response<Body> {
+        self.auth.metrics().gateway_refused("stranger");
+        if self.strangers.new_here(peer) {
+            tracing::warn!(
+                request_id = id.as_str(),
+                %peer,
+                "this peer is no trusted gateway; if it is yours, add it to forward_auth.trusted_proxies (and send the key)"
+            );
+        }
+        let message = "This listener answers trusted gateways only.";
+        answer::plain(explained(StatusCode::FORBIDDEN, "not_a_trusted_gateway", message, id), id)
+    }
+
+    /// A request that the gateway routed here for one of our own endpoints.
+    async fn own(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        peer: Peer,
+        started: Instant,
+        id: RequestId,
+    ) -> Response<Body> {
+        let original = Original {
+            method: parts.method.clone(),
+            host: host(parts),
+            path: parts.uri.path(),
+            query: parts.uri.query(),
+            headers: &parts.headers,
+            client: self.gatekeeper.client(peer, &parts.headers),
+        };
+        let answered = self.serve(&original, body, id).await;
+        self.record(&original, &answered, started, id);
+        answered.response
+    }
+
+    async fn serve(&self, original: &Original<'_>, body: Incoming, id: RequestId) -> Answered {
+        if self.auth.origins().of_host(original.host).is_none() {
+            return self.refuse_unknown_host(Dialect::Forward, original, id);
+        }
+        let facts = facts(original, &id);
+        let (reply, decision) = match self.auth.check(&facts) {
+            Check::Own(endpoint) => match read(body).await {
+                Ok(body) => (self.auth.serve(endpoint, &facts, &body).await, Decision::Own),
+                Err(status) => (Reply::empty(status), Decision::Own),
+            },
+            // Whatever the decision: there is no app behind this listener.
+            Check::Forward(_) | Check::Answer(_) => {
+                let message =
+                    "Only Anteroom's own pages are here. The gateway sends everything else to the app.";
+                (explained(StatusCode::NOT_FOUND, "not_found", message, id), Decision::BadTarget)
+            }
+        };
+        let response = answer::plain(reply, id);
+        Answered { response, decision: decision.as_str(), permit: None }
+    }
+
+    fn record(&self, original: &Original<'_>, answered: &Answered, started: Instant, id: RequestId) {
+        let (duration, status) = (started.elapsed(), answered.response.status().as_u16());
+        self.auth.metrics().request(status, duration);
+        let live = answered.permit.as_ref().and_then(|permit| permit.session());
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        self.access_log.record(&AccessEntry {
+            time_ms: SystemClock.now_millis().saturating_sub(millis),
+            request_id: id.as_str(),
+            client: original.client,
+            method: original.method.as_str(),
+            path: original.path,
+            status,
+            bytes_out: hyper::body::Body::size_hint(answered.response.body()).exact().unwrap_or_default(),
+            duration,
+            decision: answered.decision,
+            account_id: live.map(|live| live.session().person.account_id.as_str()),
+            user_agent: original.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
+            upstream_ms: None,
+        });
+    }
+}
+
+/// The dialect that a path speaks, and what stands behind the dialect's own part of it.
+fn question(path: &str) -> Option<(Dialect, &str)> {
+    match path.strip_prefix(VERIFY)? {
+        "nginx" => Some((Dialect::Nginx, "")),
+        "forward" => Some((Dialect::Forward, "")),
+        rest => {
+            let rest = rest.strip_prefix("envoy")?;
+            (rest.is_empty() || rest.starts_with('/')).then_some((Dialect::Envoy, rest))
+        }
+    }
+}
+
+fn refuse(dialect: Dialect, reply: Reply, origin: &str, id: RequestId) -> Response<Body> {
+    match dialect {
+        Dialect::Nginx => answer::refuse_nginx(reply, origin, id),
+        Dialect::Forward | Dialect::Envoy => answer::refuse(reply, origin, id),
+    }
+}
+
+fn facts<'a>(original: &'a Original<'_>, id: &'a RequestId) -> RequestFacts<'a> {
+    RequestFacts {
+        method: &original.method,
+        path: original.path,
+        query: original.query,
+        host: original.host,
+        headers: original.headers,
+        client: original.client,
+        mode: Mode::ForwardAuth,
+        request_id: id.as_str(),
+    }
+}
+
+/// For the access log: what kind of no a reply is.
+fn decision_of(reply: &Reply) -> Decision {
+    match reply.status {
+        StatusCode::UNAUTHORIZED => Decision::Unauthenticated,
+        StatusCode::FORBIDDEN => Decision::Denied,
+        status if status.is_redirection() => Decision::SignIn,
+        _ => Decision::BadTarget,
+    }
+}
+
+/// Host and port of a request: `Host`, exactly once, or what HTTP/2 says instead (RFC 9113 §8.3.1).
+fn host(parts: &Parts) -> &str {
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().unwrap_or_default(),
+        (None, _) => parts.uri.authority().map_or("", |authority| authority.as_str()),
+        (Some(_), Some(_)) => "",
+    }
+}
+
+async fn read(body: Incoming) -> Result<Vec<u8>, StatusCode> {
+    match timeout(BODY_TIME, Limited::new(body, MAX_BODY).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes().into()),
+        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_late) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+/// A refusal in words.
+fn explained(status: StatusCode, error: &str, message: &str, id: RequestId) -> Reply {
+    let body = serde_json::json!({ "error": error, "message": message, "request_id": id.as_str() });
+    Reply::json(status, &body).with(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_dialect_per_path() {
+        for (path, want) in [
+            ("/_anteroom/verify/nginx", Some((Dialect::Nginx, ""))),
+            ("/_anteroom/verify/forward", Some((Dialect::Forward, ""))),
+            ("/_anteroom/verify/envoy/a%2fb", Some((Dialect::Envoy, "/a%2fb"))),
+            ("/_anteroom/verify/envoy//a", Some((Dialect::Envoy, "//a"))),
+            ("/_anteroom/verify/envoy", Some((Dialect::Envoy, ""))),
+            ("/_anteroom/verify/envoyx", None),
+            ("/_anteroom/verify/nginx/", None),
+            ("/_anteroom/verify/Nginx", None),
+            ("/_anteroom/verify/", None),
+            ("/_anteroom/verify", None),
+            ("/verify/nginx", None),
+        ] {
+            assert_eq!(question(path), want, "{path}");
+        }
+    }
+}
