@@ -10,7 +10,7 @@ use anteroom::auth::live::Presenter;
 use anteroom::auth::{Auth, Landings, NewUserUntil, Parts, RequestFacts, Settings};
 use anteroom::clock::{Clock, SystemClock, Timestamp};
 use anteroom::entropy::SystemEntropy;
-use anteroom::gate::{Access, Methods, PathPattern, Route, Routes};
+use anteroom::gate::{Access, Hosts, Methods, PathPattern, Route, Routes};
 use anteroom::identity::assertion::Signer;
 use anteroom::identity::headers::{Claim, Layout, Preset};
 use anteroom::identity::{AccountId, Email, EmailVerified, Person};
@@ -145,7 +145,7 @@ fn routes(count: u64) -> Routes {
             1 => PathPattern::Prefix(format!("/projects/p{n}/public")),
             _ => PathPattern::Glob(format!("/projects/p{n}/*/feed")),
         };
-        Route { path, methods: Methods::Any, access: Access::Public }
+        Route { path, methods: Methods::Any, hosts: Hosts::Any, access: Access::Public }
     };
     Routes::new(&(0..count).map(route).collect::<Vec<_>>()).unwrap()
 }

@@ -10,7 +10,7 @@ mod routes;
 pub use asker::Asker;
 pub use path::{BadTarget, CanonicalPath};
 pub use return_to::ReturnTo;
-pub use routes::{Access, Methods, PathPattern, PatternError, Route, Routes};
+pub use routes::{Access, Hosts, Methods, PathPattern, PatternError, Route, Routes};
 
 /// Leave to pass, for one request. Made by [`decide`] alone; holds the session that the leave rests on, if any.
 #[derive(Debug)]

@@ -41,6 +41,15 @@ pub enum Methods {
     Only(Vec<Method>),
 }
 
+/// The hosts a route speaks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hosts {
+    /// Every host.
+    Any,
+    /// These alone, each by its place among the site's hosts, counted from zero.
+    Only(Vec<usize>),
+}
+
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -48,6 +57,8 @@ pub struct Route {
     pub path: PathPattern,
     /// How.
     pub methods: Methods,
+    /// On which hosts.
+    pub hosts: Hosts,
     /// What it demands.
     pub access: Access,
 }
@@ -151,7 +162,7 @@ mod tests {
 
     fn route(path: PathPattern, methods: &[Method], access: Access) -> Route {
         let methods = if methods.is_empty() { Methods::Any } else { Methods::Only(methods.to_vec()) };
-        Route { path, methods, access }
+        Route { path, methods, hosts: Hosts::Any, access }
     }
 
     fn exact(path: &str) -> PathPattern {

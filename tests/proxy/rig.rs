@@ -10,7 +10,7 @@ use anteroom::auth::live::Presenter;
 use anteroom::auth::{Auth, Landings, NewUserUntil, Parts};
 use anteroom::clock::{Clock, SystemClock, Timestamp};
 use anteroom::entropy::{Entropy, SystemEntropy};
-use anteroom::gate::{Access, Methods, PathPattern, Route, Routes};
+use anteroom::gate::{Access, Hosts, Methods, PathPattern, Route, Routes};
 use anteroom::identity::headers::{Claim, Layout, Preset};
 use anteroom::identity::{AccountId, Email, EmailVerified, Person};
 use anteroom::metrics::Metrics;
@@ -148,8 +148,12 @@ fn session(new_user: bool, id: [u8; 16]) -> Session {
 }
 
 fn parts(keys: KeyRing, presets: &[Preset]) -> Parts {
-    let route =
-        |path: &str, access| Route { path: PathPattern::Prefix(path.into()), methods: Methods::Any, access };
+    let route = |path: &str, access| Route {
+        path: PathPattern::Prefix(path.into()),
+        methods: Methods::Any,
+        hosts: Hosts::Any,
+        access,
+    };
     let callback = "/api/auth/callback/atlassian";
     Parts {
         settings: anteroom::auth::Settings {

@@ -1,7 +1,7 @@
 //! Who passes, who is sent where, and in which shape they are told.
 
 use super::*;
-use crate::gate::{Access, Methods, PathPattern};
+use crate::gate::{Access, Hosts, Methods, PathPattern};
 
 fn as_program(headers: &[(&'static str, &'static str)]) -> Browser {
     Browser { headers: headers.to_vec(), ..Default::default() }
@@ -62,7 +62,7 @@ async fn only_navigations_start_a_flow() {
 
 #[tokio::test]
 async fn routes_decide_on_the_canonical_path() {
-    let rule = |path, access| Route { path, methods: Methods::Any, access };
+    let rule = |path, access| Route { path, methods: Methods::Any, hosts: Hosts::Any, access };
     let routes = vec![
         rule(PathPattern::Prefix("/public".into()), Access::Public),
         rule(PathPattern::Exact("/closed".into()), Access::Deny),
@@ -93,8 +93,12 @@ async fn routes_decide_on_the_canonical_path() {
 
 #[tokio::test]
 async fn a_public_route_tells_the_upstream_who_is_signed_in() {
-    let routes =
-        vec![Route { path: PathPattern::Prefix("/".into()), methods: Methods::Any, access: Access::Public }];
+    let routes = vec![Route {
+        path: PathPattern::Prefix("/".into()),
+        methods: Methods::Any,
+        hosts: Hosts::Any,
+        access: Access::Public,
+    }];
     let site = Site::with(Plan { routes, ..Default::default() }).await;
     let mut browser = Browser::default();
     browser.sign_in(&site, "/_anteroom/start").await;
@@ -138,6 +142,7 @@ async fn a_session_counts_on_its_own_host_only() {
     let routes = vec![Route {
         path: PathPattern::Prefix("/public".into()),
         methods: Methods::Any,
+        hosts: Hosts::Any,
         access: Access::Public,
     }];
     let site = Site::with(Plan { routes, ..Default::default() }).await;
