@@ -125,14 +125,19 @@ pub struct App {
     auth: Arc<Auth>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    proxy: Proxy,
-    listener: TcpListener,
-    address: SocketAddr,
+    proxy: Option<Serving>,
     ops: Option<OpsServer>,
     readiness: Readiness,
     lines: LineWriter,
     shutdown_delay: Duration,
     drain_timeout: Duration,
+}
+
+/// The reverse proxy and its socket.
+struct Serving {
+    proxy: Proxy,
+    listener: TcpListener,
+    address: SocketAddr,
 }
 
 impl App {
@@ -152,15 +157,12 @@ impl App {
             Some(address) => Some(OpsServer::bind(address).await.map_err(listening(address, "ops.listen"))?),
             None => None,
         };
-        let wanted = config.proxy.listen;
-        let listener = match seams.listener {
-            Some(listener) => adopt(listener),
-            None => Proxy::bind(wanted).await,
-        }
-        .map_err(listening(wanted, "proxy.listen"))?;
-        let address = listener.local_addr().map_err(listening(wanted, "proxy.listen"))?;
+        let listener = match &config.proxy {
+            Some(proxy) => Some(bind(proxy.listen, seams.listener).await?),
+            None => None,
+        };
         let (shutdown_delay, drain_timeout) = (config.ops.shutdown_delay, config.ops.drain_timeout);
-        let settings = wiring::proxy(&config);
+        let settings = config.proxy.as_ref().map(|proxy| wiring::proxy(proxy, config.public_url.secure()));
         let parts = Parts {
             atlassian: Arc::new(Atlassian::new(wiring::atlassian(&config, &metrics)?)?),
             pages: Pages::new(wiring::branding(&config, seams.demo)?),
@@ -176,7 +178,14 @@ impl App {
             entropy: seams.entropy,
         };
         let auth = Arc::new(Auth::new(parts).await?);
-        let proxy = Proxy::new(settings, Arc::clone(&auth), access_log)?;
+        let proxy = match (settings, listener) {
+            (Some(settings), Some((listener, address))) => Some(Serving {
+                proxy: Proxy::new(settings, Arc::clone(&auth), access_log)?,
+                listener,
+                address,
+            }),
+            _ => None,
+        };
         let asked = Arc::clone(&store);
         readiness.ask_store(move || {
             let store = Arc::clone(&asked);
@@ -184,24 +193,12 @@ impl App {
         });
         starting.done();
         let clock = seams.clock;
-        Ok(Self {
-            auth,
-            clock,
-            metrics,
-            proxy,
-            listener,
-            address,
-            ops,
-            readiness,
-            lines,
-            shutdown_delay,
-            drain_timeout,
-        })
+        Ok(Self { auth, clock, metrics, proxy, ops, readiness, lines, shutdown_delay, drain_timeout })
     }
 
-    /// Where browsers connect.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where browsers connect to the reverse proxy, if there is one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.proxy.as_ref().map(|serving| serving.address)
     }
 
     /// Where `/livez`, `/readyz` and `/metrics` are.
@@ -216,7 +213,8 @@ impl App {
         let state = OpsState { readiness: self.readiness.clone(), metrics: self.metrics };
         let ops = self.ops.map(|ops| tokio::spawn(ops.serve(state, finished)));
         let tidy = tokio::spawn(tidy(Arc::clone(&self.auth), self.clock, stopping.clone()));
-        let mut serving = tokio::spawn(self.proxy.serve(self.listener, stopping, self.drain_timeout));
+        let serve = |on: Serving| on.proxy.serve(on.listener, stopping, self.drain_timeout);
+        let mut serving = self.proxy.map(|on| tokio::spawn(serve(on)));
         let drain = Drain {
             readiness: self.readiness,
             delay: self.shutdown_delay,
@@ -225,12 +223,16 @@ impl App {
             stop,
         };
         let served = async {
-            if let Ok(drained) = (&mut serving).await {
+            if let Some(serving) = &mut serving
+                && let Ok(drained) = serving.await
+            {
                 tracing::info!(finished = drained.finished, aborted = drained.aborted, "drained");
             }
         };
         let ending = drain.run(signals, served).await;
-        serving.abort();
+        if let Some(serving) = serving {
+            serving.abort();
+        }
         // The last use of every session, so that a restart signs nobody out.
         let _ended = tidy.await;
         if let Err(error) = self.auth.tidy(Timestamp::default()).await {
@@ -267,6 +269,20 @@ fn open_store(url: &StoreUrl) -> Result<Arc<dyn Store>, OpenError> {
         StoreUrl::Memory => Arc::new(MemoryStore::new()),
         StoreUrl::File(path) => Arc::new(EmbeddedStore::open(path)?),
     })
+}
+
+/// The proxy's socket, bound or handed over.
+async fn bind(
+    wanted: SocketAddr,
+    given: Option<std::net::TcpListener>,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = match given {
+        Some(listener) => adopt(listener),
+        None => Proxy::bind(wanted).await,
+    }
+    .map_err(listening(wanted, "proxy.listen"))?;
+    let address = listener.local_addr().map_err(listening(wanted, "proxy.listen"))?;
+    Ok((listener, address))
 }
 
 fn adopt(listener: std::net::TcpListener) -> std::io::Result<TcpListener> {

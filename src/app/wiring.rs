@@ -30,7 +30,13 @@ pub(super) fn presenter(
     keys: &KeyRing,
 ) -> Result<Presenter, NoKey> {
     let issuer = public_url.origin().to_owned();
-    let sign = |audience| Signer::new(&keys.assertion_seeds(), issuer, audience);
+    let sign = |audience| {
+        let audience = match audience {
+            config::Audience::OfTheApp => issuer.clone(),
+            config::Audience::Fixed(audience) => audience,
+        };
+        Signer::new(&keys.assertion_seeds(), issuer, audience)
+    };
     Ok(Presenter { layout: headers.layout, signer: headers.assertion.map(sign).transpose()? })
 }
 
@@ -84,8 +90,9 @@ pub(super) fn atlassian(config: &Config, metrics: &Arc<Metrics>) -> Result<atlas
     })
 }
 
-pub(super) fn proxy(config: &Config) -> proxy::Settings {
-    let config::Proxy { upstream, timeouts, limits, .. } = &config.proxy;
+/// `secure`: whether browsers come over https.
+pub(super) fn proxy(config: &config::Proxy, secure: bool) -> proxy::Settings {
+    let config::Proxy { upstream, timeouts, limits, .. } = config;
     proxy::Settings {
         upstream: proxy::settings::Upstream {
             scheme: match upstream.scheme {
@@ -95,10 +102,10 @@ pub(super) fn proxy(config: &Config) -> proxy::Settings {
             host: upstream.host.clone(),
             port: upstream.port,
             sni: upstream.sni.clone(),
-            ca_file: config.proxy.upstream_ca_file.clone(),
+            ca_file: config.upstream_ca_file.clone(),
         },
-        public_scheme_https: config.public_url.secure(),
-        pass_host: config.proxy.pass_host,
+        public_scheme_https: secure,
+        pass_host: config.pass_host,
         timeouts: proxy::settings::Timeouts {
             connect: timeouts.connect,
             read: timeouts.read,

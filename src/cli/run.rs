@@ -32,7 +32,8 @@ async fn start(config: Config, terminal: &mut Terminal<'_>) -> io::Result<Exit> 
     match App::start(config, Seams::default()).await {
         Ok(app) => {
             let ops = app.ops_address().map(|address| address.to_string()).unwrap_or_default();
-            tracing::info!(listen = %app.address(), ops, %callback, "listening");
+            let listen = app.address().map(|address| address.to_string()).unwrap_or_default();
+            tracing::info!(listen, ops, %callback, "listening");
             app.run(signals).await;
             Ok(Exit::Success)
         }
