@@ -4,7 +4,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | root | [`app`] (composition root), [`cli`] |
-//! | shells: framework code only | [`proxy`] (reverse proxy, pingora), [`ops`] (health, metrics, logs), [`emulator`] (the offline Atlassian) |
+//! | shells: framework code only | [`proxy`] (reverse proxy, pingora), [`forward_auth`] (asked by gateways, hyper), [`ops`] (health, metrics, logs), [`emulator`] (the offline Atlassian) |
 //! | application: async, mode-independent | [`auth`] (the decision and the endpoints), [`reply`] (the single map from error to answer), [`pages`] |
 //! | adapters | [`atlassian`] (the only code that talks to Atlassian), [`store`] (the only code that keeps state) |
 //! | configuration | [`config`]: as typed → as valid |

@@ -4,6 +4,7 @@
 
 mod commands;
 mod documents;
+mod forward_auth;
 mod layers;
 mod messages;
 mod mistakes;

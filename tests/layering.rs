@@ -73,6 +73,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("figment", &["config"]),
     ("askama", &["pages", "emulator"]),
     ("redb", &["store"]),
+    ("ipnet", &["net"]),
+    ("psl", &["config"]),
+    ("listenfd", &["forward_auth"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
 ];

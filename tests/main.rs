@@ -23,6 +23,7 @@ mod attacks;
 mod browser;
 mod config;
 mod emulator;
+mod forward_auth;
 mod layering;
 mod ops;
 mod proxy;

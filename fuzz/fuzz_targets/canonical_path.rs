@@ -6,14 +6,15 @@
 
 use std::sync::LazyLock;
 
-use anteroom::gate::{Access, CanonicalPath, Methods, PathPattern, Route, Routes};
+use anteroom::gate::{Access, CanonicalPath, Hosts, Methods, PathPattern, Route, Routes};
 use http::Method;
 use libfuzzer_sys::fuzz_target;
 use percent_encoding::percent_decode_str;
 
 static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
     let public = PathPattern::Prefix("/public".into());
-    Routes::new(&[Route { path: public, methods: Methods::Any, access: Access::Public }]).expect("a plain route")
+    Routes::new(&[Route { path: public, methods: Methods::Any, hosts: Hosts::Any, access: Access::Public }])
+        .expect("a plain route")
 });
 
 fn decoded(text: &str) -> String {

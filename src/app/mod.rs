@@ -4,6 +4,7 @@
 //! then ready. Down: unready, a pause for load balancers, no new connections, finish, save, leave. No outbound call is
 //! made at start.
 
+mod servers;
 mod wiring;
 
 use std::net::SocketAddr;
@@ -11,9 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use self::servers::{Bound, Servers};
 use crate::atlassian::{self, Atlassian};
 use crate::auth::audit::Audit;
 use crate::auth::{Auth, Parts};
@@ -27,7 +28,7 @@ use crate::ops::drain::{Drain, Ending, Signals};
 use crate::ops::server::OpsState;
 use crate::ops::{AuditLog, LineWriter, OpsServer, Readiness};
 use crate::pages::{LogoError, Pages};
-use crate::proxy::{self, Proxy};
+use crate::proxy;
 use crate::sign_in::ScopeError;
 use crate::store::embedded::{EmbeddedStore, OpenError};
 use crate::store::memory::MemoryStore;
@@ -47,8 +48,8 @@ pub struct Seams {
     pub entropy: Arc<dyn Entropy>,
     /// Instead of the configured store.
     pub store: Option<Arc<dyn Store>>,
-    /// Instead of binding the configured address.
-    pub listener: Option<std::net::TcpListener>,
+    /// Instead of binding the configured addresses.
+    pub listeners: Listeners,
     /// Instead of lines on stdout.
     pub access_log: Option<Arc<dyn AccessLog>>,
     /// Instead of lines on stdout.
@@ -63,12 +64,23 @@ impl Default for Seams {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             store: None,
-            listener: None,
+            listeners: Listeners::default(),
             access_log: None,
             audit: None,
             demo: false,
         }
     }
+}
+
+/// Sockets that a caller has bound already.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// Instead of `proxy.listen`.
+    pub proxy: Option<std::net::TcpListener>,
+    /// Instead of `forward_auth.listen`.
+    pub forward_auth: Option<std::net::TcpListener>,
+    /// The names of the sockets that systemd hands over, in order (`LISTEN_FDNAMES`).
+    pub systemd_names: Vec<String>,
 }
 
 /// Why the process does not start. Each says what to do.
@@ -104,6 +116,14 @@ pub enum StartError {
         /// The reason.
         source: std::io::Error,
     },
+    /// A place for gateways that is taken or not ours.
+    #[error("cannot listen on {place}: {source}. Set `forward_auth.listen` to a place that is free and ours")]
+    ForwardAuth {
+        /// As configured.
+        place: String,
+        /// The reason.
+        source: std::io::Error,
+    },
     /// The logo's file.
     #[error("cannot read `pages.branding.logo_file` {}: {source}", path.display())]
     LogoFile {
@@ -125,9 +145,7 @@ pub struct App {
     auth: Arc<Auth>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    proxy: Proxy,
-    listener: TcpListener,
-    address: SocketAddr,
+    servers: Servers,
     ops: Option<OpsServer>,
     readiness: Readiness,
     lines: LineWriter,
@@ -152,15 +170,8 @@ impl App {
             Some(address) => Some(OpsServer::bind(address).await.map_err(listening(address, "ops.listen"))?),
             None => None,
         };
-        let wanted = config.proxy.listen;
-        let listener = match seams.listener {
-            Some(listener) => adopt(listener),
-            None => Proxy::bind(wanted).await,
-        }
-        .map_err(listening(wanted, "proxy.listen"))?;
-        let address = listener.local_addr().map_err(listening(wanted, "proxy.listen"))?;
+        let bound = Bound::new(&config, seams.listeners).await?;
         let (shutdown_delay, drain_timeout) = (config.ops.shutdown_delay, config.ops.drain_timeout);
-        let settings = wiring::proxy(&config);
         let parts = Parts {
             atlassian: Arc::new(Atlassian::new(wiring::atlassian(&config, &metrics)?)?),
             pages: Pages::new(wiring::branding(&config, seams.demo)?),
@@ -176,7 +187,7 @@ impl App {
             entropy: seams.entropy,
         };
         let auth = Arc::new(Auth::new(parts).await?);
-        let proxy = Proxy::new(settings, Arc::clone(&auth), access_log)?;
+        let servers = bound.with(&auth, &access_log)?;
         let asked = Arc::clone(&store);
         readiness.ask_store(move || {
             let store = Arc::clone(&asked);
@@ -184,24 +195,17 @@ impl App {
         });
         starting.done();
         let clock = seams.clock;
-        Ok(Self {
-            auth,
-            clock,
-            metrics,
-            proxy,
-            listener,
-            address,
-            ops,
-            readiness,
-            lines,
-            shutdown_delay,
-            drain_timeout,
-        })
+        Ok(Self { auth, clock, metrics, servers, ops, readiness, lines, shutdown_delay, drain_timeout })
     }
 
-    /// Where browsers connect.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where browsers connect to the reverse proxy, if there is one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.servers.proxy_address()
+    }
+
+    /// Where gateways connect, if they do so by address.
+    pub fn forward_auth_address(&self) -> Option<SocketAddr> {
+        self.servers.forward_auth_address()
     }
 
     /// Where `/livez`, `/readyz` and `/metrics` are.
@@ -216,7 +220,7 @@ impl App {
         let state = OpsState { readiness: self.readiness.clone(), metrics: self.metrics };
         let ops = self.ops.map(|ops| tokio::spawn(ops.serve(state, finished)));
         let tidy = tokio::spawn(tidy(Arc::clone(&self.auth), self.clock, stopping.clone()));
-        let mut serving = tokio::spawn(self.proxy.serve(self.listener, stopping, self.drain_timeout));
+        let mut serving = tokio::spawn(self.servers.serve(stopping, self.drain_timeout));
         let drain = Drain {
             readiness: self.readiness,
             delay: self.shutdown_delay,
@@ -225,9 +229,7 @@ impl App {
             stop,
         };
         let served = async {
-            if let Ok(drained) = (&mut serving).await {
-                tracing::info!(finished = drained.finished, aborted = drained.aborted, "drained");
-            }
+            let _ended = (&mut serving).await;
         };
         let ending = drain.run(signals, served).await;
         serving.abort();
@@ -267,11 +269,6 @@ fn open_store(url: &StoreUrl) -> Result<Arc<dyn Store>, OpenError> {
         StoreUrl::Memory => Arc::new(MemoryStore::new()),
         StoreUrl::File(path) => Arc::new(EmbeddedStore::open(path)?),
     })
-}
-
-fn adopt(listener: std::net::TcpListener) -> std::io::Result<TcpListener> {
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
 }
 
 fn listening(address: SocketAddr, key: &'static str) -> impl Fn(std::io::Error) -> StartError {

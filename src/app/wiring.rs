@@ -7,6 +7,7 @@ use crate::atlassian;
 use crate::auth::live::Presenter;
 use crate::auth::{Landing, Landings, NewUserUntil, Settings};
 use crate::config::{self, Config, PublicUrl};
+use crate::forward_auth;
 use crate::gate::Origins;
 use crate::identity::assertion::{NoKey, Signer};
 use crate::metrics::Metrics;
@@ -31,19 +32,30 @@ pub(super) fn presenter(
     keys: &KeyRing,
 ) -> Result<Presenter, NoKey> {
     let issuer = public_url.origin().to_owned();
-    let sign = |audience| Signer::new(&keys.assertion_seeds(), issuer, Some(audience));
+    let sign = |audience| {
+        let audience = match audience {
+            config::Audience::OfTheApp => None,
+            config::Audience::Fixed(audience) => Some(audience),
+        };
+        Signer::new(&keys.assertion_seeds(), issuer, audience)
+    };
     Ok(Presenter { layout: headers.layout, signer: headers.assertion.map(sign).transpose()? })
 }
 
-fn origins(public_url: &PublicUrl) -> Origins {
-    Origins::new(public_url.as_origin().clone(), Vec::new())
+fn origins(config: &Config) -> Origins {
+    let apps = config.app_urls.iter().map(|url| url.as_origin().clone()).collect();
+    Origins::new(config.public_url.as_origin().clone(), apps)
+}
+
+pub(super) fn forward_auth(wanted: &config::ForwardAuth) -> forward_auth::Settings {
+    forward_auth::Settings { trusted: wanted.trusted.clone(), key: wanted.key.clone() }
 }
 
 pub(super) fn auth(config: &Config) -> Result<Settings, ScopeError> {
     let callback_path = &config.atlassian.callback_path;
     Ok(Settings {
-        origins: Arc::new(origins(&config.public_url)),
-        cookie_domain: None,
+        origins: Arc::new(origins(config)),
+        cookie_domain: config.session.cookie_domain.clone(),
         callback_path: callback_path.clone(),
         callback_url: config.public_url.callback_url(callback_path).into(),
         scopes: Scopes::parse(&config.atlassian.scopes)?.iter().collect::<Vec<_>>().join(" "),
@@ -89,8 +101,9 @@ pub(super) fn atlassian(config: &Config, metrics: &Arc<Metrics>) -> Result<atlas
     })
 }
 
-pub(super) fn proxy(config: &Config) -> proxy::Settings {
-    let config::Proxy { upstream, timeouts, limits, .. } = &config.proxy;
+/// `secure`: whether browsers come over https.
+pub(super) fn proxy(config: &config::Proxy, secure: bool) -> proxy::Settings {
+    let config::Proxy { upstream, timeouts, limits, .. } = config;
     proxy::Settings {
         upstream: proxy::settings::Upstream {
             scheme: match upstream.scheme {
@@ -100,10 +113,10 @@ pub(super) fn proxy(config: &Config) -> proxy::Settings {
             host: upstream.host.clone(),
             port: upstream.port,
             sni: upstream.sni.clone(),
-            ca_file: config.proxy.upstream_ca_file.clone(),
+            ca_file: config.upstream_ca_file.clone(),
         },
-        public_scheme_https: config.public_url.secure(),
-        pass_host: config.proxy.pass_host,
+        public_scheme_https: secure,
+        pass_host: config.pass_host,
         timeouts: proxy::settings::Timeouts {
             connect: timeouts.connect,
             read: timeouts.read,

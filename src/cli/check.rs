@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{ConfigArgs, Exit, Format, Terminal};
-use crate::config::{Config, ConfigErrors, Warning};
-use crate::gate::{Access, Methods, PathPattern, Route};
+use crate::config::{Config, ConfigErrors, Dialect, ForwardAuth, PublicUrl, Warning};
+use crate::gate::{Access, Hosts, Methods, PathPattern, Route};
 use crate::policy::AccessPolicy;
 
 /// `anteroom check`
@@ -48,19 +48,36 @@ fn text(config: &Config) -> String {
     let mut lines = vec![format!("config is valid ({from}{profile})"), String::new()];
     let mut say = |name: &str, value: &str| lines.push(format!("  {name:<16}{value}"));
     say("public URL", config.public_url.origin());
+    for (index, app) in config.app_urls.iter().enumerate() {
+        say(if index == 0 { "more apps" } else { "" }, app.origin());
+    }
     say("callback URL", callback_url(config).as_str());
     say("", "Register exactly this one at https://developer.atlassian.com/console/myapps/");
     say("", "(your app, Authorization, OAuth 2.0 (3LO)).");
-    say("listens on", &config.proxy.listen.to_string());
-    say("upstream", &config.proxy.upstream.to_string());
+    match &config.proxy {
+        Some(proxy) => {
+            say("listens on", &proxy.listen.to_string());
+            say("upstream", &proxy.upstream.to_string());
+        }
+        None => say("reverse proxy", "off: proxy.upstream is not set"),
+    }
+    if let Some(forward_auth) = &config.forward_auth {
+        say("forward-auth", &forward_auth.listen.to_string());
+        for (index, line) in who_asks(forward_auth).iter().enumerate() {
+            say(if index == 0 { "asked by" } else { "" }, line);
+        }
+    }
     say("asks for", &config.atlassian.scopes.join(" "));
     for (index, who) in who(&config.access).iter().enumerate() {
         say(if index == 0 { "may sign in" } else { "" }, who);
     }
     for (index, rule) in config.route_table.iter().enumerate() {
-        say(if index == 0 { "routes" } else { "" }, &route(rule));
+        say(if index == 0 { "routes" } else { "" }, &route(config, rule));
     }
     say(if config.route_table.is_empty() { "routes" } else { "" }, "everything else: signed-in");
+    if let Some(domain) = &config.session.cookie_domain {
+        say("cookie", &format!("shared by all hosts below {domain}"));
+    }
     say("store", &config.store.to_string());
     say("health", &config.ops.listen.map_or("off".into(), |address| format!("http://{address}/readyz")));
     lines.join("\n")
@@ -73,11 +90,18 @@ fn valid(config: &Config, warnings: &[Warning]) -> Value {
         "profile": config.read_from.profile,
         "public_url": config.public_url.origin(),
         "callback_url": callback_url(config),
-        "listen": config.proxy.listen,
-        "upstream": config.proxy.upstream.to_string(),
+        "app_urls": config.app_urls.iter().map(PublicUrl::origin).collect::<Vec<_>>(),
+        "listen": config.proxy.as_ref().map(|proxy| proxy.listen),
+        "upstream": config.proxy.as_ref().map(|proxy| proxy.upstream.to_string()),
+        "forward_auth": config.forward_auth.as_ref().map(|forward_auth| json!({
+            "listen": forward_auth.listen.to_string(),
+            "trusted_proxies": forward_auth.trusted.to_string(),
+            "key": forward_auth.key.is_some(),
+            "oauth2_proxy": forward_auth.oauth2_proxy.map(Dialect::as_str),
+        })),
         "scopes": config.atlassian.scopes,
         "may_sign_in": who(&config.access),
-        "routes": config.route_table.iter().map(route).collect::<Vec<_>>(),
+        "routes": config.route_table.iter().map(|rule| route(config, rule)).collect::<Vec<_>>(),
         "store": config.store.to_string(),
         "ops_listen": config.ops.listen,
         "warnings": warnings,
@@ -116,7 +140,19 @@ fn who(policy: &AccessPolicy) -> Vec<String> {
     rules
 }
 
-fn route(route: &Route) -> String {
+/// Which gateways may ask, and what they have to bring.
+fn who_asks(forward_auth: &ForwardAuth) -> Vec<String> {
+    let mut lines = vec![forward_auth.trusted.to_string()];
+    if forward_auth.key.is_some() {
+        lines.push("and only with the key in X-Anteroom-Gateway-Key".into());
+    }
+    if let Some(dialect) = forward_auth.oauth2_proxy {
+        lines.push(format!("/oauth2/auth answers as oauth2-proxy does, asked as {} asks", dialect.as_str()));
+    }
+    lines
+}
+
+fn route(config: &Config, route: &Route) -> String {
     let path = match &route.path {
         PathPattern::Exact(path) => path.clone(),
         PathPattern::Prefix(path) => format!("{path} and below"),
@@ -128,10 +164,18 @@ fn route(route: &Route) -> String {
             format!("{} ", methods.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(","))
         }
     };
+    let hosts = match &route.hosts {
+        Hosts::Any => String::new(),
+        Hosts::Only(places) => {
+            let sites: Vec<&PublicUrl> = [&config.public_url].into_iter().chain(&config.app_urls).collect();
+            let names = places.iter().filter_map(|place| sites.get(*place)).map(|site| site.authority());
+            format!(" on {}", names.collect::<Vec<_>>().join(", "))
+        }
+    };
     let access = match route.access {
         Access::Public => "public",
         Access::SignedIn => "signed-in",
         Access::Deny => "deny",
     };
-    format!("{methods}{path}: {access}")
+    format!("{methods}{path}{hosts}: {access}")
 }

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::narrator::Narrator;
 use super::{Exit, Terminal, serve};
-use crate::app::{App, Seams};
+use crate::app::{App, Listeners, Seams};
 use crate::config::{Config, Environment, LoadOptions};
 use crate::emulator::{Emulator, EmulatorError, Options, SampleApp, SampleAppError};
 use crate::entropy::{Entropy, SystemEntropy};
@@ -119,8 +119,12 @@ async fn start(args: &DemoArgs) -> Result<Demo, DemoError> {
         options.fixture.apps.first().map(|app| (app.client_id.clone(), app.client_secret.clone()));
     let emulator = Emulator::start(options).await?;
     let config = config(&url, upstream, credentials.unwrap_or_default(), &emulator)?;
-    let seams =
-        Seams { listener: Some(listener), audit: Some(Arc::new(Narrator)), demo: true, ..Seams::default() };
+    let seams = Seams {
+        listeners: Listeners { proxy: Some(listener), ..Listeners::default() },
+        audit: Some(Arc::new(Narrator)),
+        demo: true,
+        ..Seams::default()
+    };
     let app = App::start(config, seams).await?;
     Ok(Demo { app, url, _emulator: emulator, _sample: sample })
 }

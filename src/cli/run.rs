@@ -3,8 +3,8 @@
 use std::io;
 
 use super::{Exit, RunArgs, Terminal, serve};
-use crate::app::{App, Seams};
-use crate::config::{Config, LogFormat};
+use crate::app::{App, Listeners, Seams};
+use crate::config::{Config, LogFormat, SOCKET_NAMES};
 use crate::ops::drain::OsSignals;
 use crate::ops::logging;
 
@@ -29,10 +29,16 @@ pub(super) fn run(args: &RunArgs, terminal: &mut Terminal<'_>) -> io::Result<Exi
 async fn start(config: Config, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
     let signals = OsSignals::install()?;
     let callback = config.public_url.callback_url(&config.atlassian.callback_path);
-    match App::start(config, Seams::default()).await {
+    let names = terminal.environment.get(SOCKET_NAMES).unwrap_or_default();
+    let systemd_names = names.split(':').map(str::to_owned).collect();
+    let listeners = Listeners { systemd_names, ..Listeners::default() };
+    match App::start(config, Seams { listeners, ..Seams::default() }).await {
         Ok(app) => {
             let ops = app.ops_address().map(|address| address.to_string()).unwrap_or_default();
-            tracing::info!(listen = %app.address(), ops, %callback, "listening");
+            let listen = app.address().map(|address| address.to_string()).unwrap_or_default();
+            let forward_auth =
+                app.forward_auth_address().map(|address| address.to_string()).unwrap_or_default();
+            tracing::info!(listen, forward_auth, ops, %callback, "listening");
             app.run(signals).await;
             Ok(Exit::Success)
         }

@@ -25,12 +25,17 @@ impl<'a> Check<'a> {
 
     /// Reports a mistake; `None`, to be returned. Nothing is said of a setting that was already found unreadable.
     pub(super) fn wrong<T>(&mut self, key: &KeyPath, mistake: Mistake) -> Option<T> {
-        let unreadable = |dropped: &KeyPath| dropped.starts_with(key) || key.starts_with(dropped);
-        if !self.layers.dropped.iter().any(unreadable) {
+        if !self.unreadable(key) {
             let origin = self.layers.origin(key, mistake.shown);
             self.found.push(mistake.at(key, origin));
         }
         None
+    }
+
+    /// Whether this setting, or a part of it, was found unreadable; that has been reported.
+    pub(super) fn unreadable(&self, key: &KeyPath) -> bool {
+        let unreadable = |dropped: &KeyPath| dropped.starts_with(key) || key.starts_with(dropped);
+        self.layers.dropped.iter().any(unreadable)
     }
 
     /// Reports something that is allowed and may not be meant.

@@ -42,10 +42,6 @@ impl<'a> Converter<'a> {
         for (name, _) in table.iter() {
             let Some((key, item)) = table.get_key_value(name) else { continue };
             let spans = Spans::of(key, item);
-            if name == "forward_auth" && path.steps().is_empty() {
-                self.report(not_built("`[forward_auth]`"), &shown.key(name), &spans);
-                continue;
-            }
             let Some(shape) = shape.child(name) else {
                 // What was probably meant is not missed a second time.
                 self.dropped.extend(nearest(name, shape.keys()).map(|near| path.key(near)));

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 /// The prefix of Anteroom's own variables.
 pub(super) const PREFIX: &str = "ANTEROOM_";
 
+/// The names of the sockets that systemd hands over (`sd_listen_fds(3)`).
+pub const SOCKET_NAMES: &str = "LISTEN_FDNAMES";
+
 /// Environment variables by name.
 #[derive(Clone, Default)]
 pub struct Environment {
@@ -20,7 +23,8 @@ impl Environment {
         let mut environment = Self::default();
         for (name, value) in std::env::vars_os() {
             let Ok(name) = name.into_string() else { continue };
-            if !name.starts_with(PREFIX) && !name.starts_with("PROVIDER_ATLASSIAN_") {
+            let ours = name.starts_with(PREFIX) || name.starts_with("PROVIDER_ATLASSIAN_");
+            if !ours && name != SOCKET_NAMES {
                 continue;
             }
             match value.into_string() {
@@ -37,9 +41,10 @@ impl Environment {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// All variables that are set to something, by name.
+    /// All variables that are set to something and may be settings, by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.variables.iter().map(|(n, v)| (n.as_str(), v.as_str())).filter(|(_, v)| !v.is_empty())
+        let set = self.variables.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+        set.filter(|(name, value)| !value.is_empty() && *name != SOCKET_NAMES)
     }
 
     /// Variables whose value is not Unicode.

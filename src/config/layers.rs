@@ -18,8 +18,11 @@ use super::shape::Shape;
 use super::{Flag, LoadOptions, ReadFrom, profile, variables};
 
 /// Settings that can be given inline or as a file: the table and the two keys.
-const SECRETS: [(&str, &str, &str); 2] =
-    [("atlassian", "client_secret", "client_secret_file"), ("session", "secret", "secret_file")];
+const SECRETS: [(&str, &str, &str); 3] = [
+    ("atlassian", "client_secret", "client_secret_file"),
+    ("forward_auth", "key", "key_file"),
+    ("session", "secret", "secret_file"),
+];
 
 const FILE: &str = "file";
 const PROFILE: &str = "profile";

@@ -22,13 +22,14 @@ mod variables;
 
 use std::path::PathBuf;
 
-pub use environment::Environment;
+pub use environment::{Environment, SOCKET_NAMES};
 pub use finding::{ConfigErrors, Finding, Origin, Snippet, Warning};
 pub use reference::reference;
 pub use shape::json_schema;
 pub use valid::{
-    Atlassian, Branding, Headers, Landing, Level, Limits, LogFormat, NewUser, NewUserUntil, Ops, Pages,
-    Prompt, Proxy, PublicUrl, Scheme, Session, StoreUrl, Timeouts, Upstream,
+    Atlassian, Audience, Branding, Dialect, ForwardAuth, Headers, Landing, Level, Limits, Listen, LogFormat,
+    NewUser, NewUserUntil, Ops, Pages, Prompt, Proxy, PublicUrl, Scheme, Session, StoreUrl, Timeouts,
+    Upstream,
 };
 
 use crate::gate::{Route, Routes};
@@ -44,10 +45,14 @@ pub const SYSTEM_FILE: &str = "/etc/anteroom/anteroom.toml";
 pub struct Config {
     /// Where people reach the app.
     pub public_url: PublicUrl,
+    /// Further apps behind the same Anteroom; none of them is `public_url`, no two are the same.
+    pub app_urls: Vec<PublicUrl>,
     /// The app registered at Atlassian.
     pub atlassian: Atlassian,
-    /// The listener and the upstream.
-    pub proxy: Proxy,
+    /// The listener and the upstream of the reverse proxy; `None` when there is `forward_auth` alone.
+    pub proxy: Option<Proxy>,
+    /// The listener that gateways ask; `None` when there is `proxy` alone.
+    pub forward_auth: Option<ForwardAuth>,
     /// Who may sign in; names somebody.
     pub access: AccessPolicy,
     /// What each path demands, compiled.

@@ -25,7 +25,7 @@ pub(super) fn split<'a>(
 }
 
 fn is_profile(name: &str, table: &dyn TableLike, shape: &Shape, asked: Option<&str>) -> bool {
-    if shape.child(name).is_some() || name == "forward_auth" {
+    if shape.child(name).is_some() {
         return false;
     }
     let holds_settings = table.iter().any(|(key, _)| shape.child(key).is_some());

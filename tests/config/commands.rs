@@ -147,3 +147,45 @@ fn healthcheck_asks_the_listener() {
     let off = Case::new(&format!("{GOOD}[ops]\nlisten = \"off\"\n"));
     assert_eq!(anteroom(&off, &["healthcheck"]).status.code(), Some(2));
 }
+
+#[test]
+fn check_names_the_gateways_and_the_hosts() {
+    let case = Case::new(&format!(
+        "app_urls = [\"https://wiki.example.com\"]\n{GOOD}cookie_domain = \"example.com\"\n\
+         [forward_auth]\nlisten = \"unix:/run/a.sock\"\ntrusted_proxies = [\"10.0.0.0/8\", \"unix\"]\n\
+         key = \"hunter2-session-secret-0123456789-abcdef\"\noauth2_proxy = \"nginx\"\n\
+         [[routes]]\npath = \"/health\"\nhosts = [\"wiki.example.com\"]\naccess = \"public\"\n"
+    ));
+    let said = text(&anteroom(&case, &["check"]).stdout);
+    for part in [
+        "more apps       https://wiki.example.com\n",
+        "listens on      127.0.0.1:4180\n",
+        "forward-auth    unix:/run/a.sock\n",
+        "asked by        10.0.0.0/8, unix\n",
+        "X-Anteroom-Gateway-Key",
+        "asked as nginx asks",
+        "/health on wiki.example.com: public\n",
+        "below example.com",
+    ] {
+        assert!(said.contains(part), "{part} in:\n{said}");
+    }
+    let output = anteroom(&case, &["check", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["app_urls"][0], "https://wiki.example.com");
+    assert_eq!(
+        json["forward_auth"],
+        serde_json::json!({
+            "listen": "unix:/run/a.sock",
+            "trusted_proxies": "10.0.0.0/8, unix",
+            "key": true,
+            "oauth2_proxy": "nginx",
+        })
+    );
+    let alone = GOOD.replace("[proxy]\nupstream = \"http://127.0.0.1:8080\"\n", "");
+    let case = Case::new(&format!("{alone}[forward_auth]\ntrusted_proxies = [\"127.0.0.1\"]\n"));
+    let said = text(&anteroom(&case, &["check"]).stdout);
+    assert!(
+        said.contains("reverse proxy   off") && said.contains("forward-auth    127.0.0.1:4182"),
+        "{said}"
+    );
+}

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use anteroom::config::{Flag, Landing, LoadOptions, NewUserUntil, StoreUrl};
+use anteroom::config::{Audience, Flag, Landing, LoadOptions, NewUserUntil, StoreUrl};
 use anteroom::secret::ExposeSecret;
 use http::Method;
 
@@ -12,8 +12,8 @@ const ID: &str = "fedcba98765432100123456789abcdef";
 
 #[test]
 fn later_layers_win() {
-    let upstream = |case: &Case| case.good().proxy.upstream.to_string();
-    assert_eq!(Case::new(GOOD).good().proxy.listen.to_string(), "127.0.0.1:4180", "the default");
+    let upstream = |case: &Case| case.good().proxy.unwrap().upstream.to_string();
+    assert_eq!(Case::new(GOOD).good().proxy.unwrap().listen.to_string(), "127.0.0.1:4180", "the default");
     let mut case = Case::new(GOOD);
     assert_eq!(upstream(&case), "http://127.0.0.1:8080", "the file");
     case = case
@@ -54,7 +54,7 @@ fn everything_can_come_from_the_environment() {
     assert_eq!(config.atlassian.client_id, "00000000000000000000000000000042", "text stays text");
     assert_eq!(config.atlassian.client_secret.expose_secret(), "12345");
     assert_eq!(config.atlassian.scopes, ["read:me", "read:jira-user", "read:jira-work"]);
-    assert!(!config.atlassian.pkce && config.proxy.limits.header_count == 50);
+    assert!(!config.atlassian.pkce && config.proxy.as_ref().unwrap().limits.header_count == 50);
     assert_eq!(config.route_table.len(), 1);
     assert_eq!(config.new_user.until, NewUserUntil::Acknowledged);
     assert_eq!(config.pages.error.as_ref().map(Landing::as_str), Some("/health"));
@@ -77,7 +77,7 @@ fn mistakes_in_the_environment_name_the_variable() {
         ("ANTEROOM_ACCESS__EMAIL_DOMAINS", "a.com,*", "config.access-domain access.email_domains[1]"),
         ("ANTEROOM_ROUTES", "[{ path = \"/a\" }]", "config.route-access routes[0].access"),
         ("ANTEROOM_ROUTES", "oops", "config.type routes"),
-        ("ANTEROOM_FORWARD_AUTH__LISTEN", "x", "config.unknown-variable forward_auth.listen"),
+        ("ANTEROOM_FORWARD_AUTH__LISSTEN", "x", "config.unknown-variable forward_auth.lissten"),
     ] {
         let want = format!("{want} @environment variable {name}");
         assert_eq!(Case::new(GOOD).env(&[(name, value)]).mistakes(), [want]);
@@ -229,7 +229,7 @@ fn routes_and_pages_mean_what_they_say() {
     );
     let config = Case::new(&toml).good();
     assert_eq!(config.pages.success.as_ref().map(Landing::as_str), Some("https://other.example/x"));
-    assert_eq!(config.headers.assertion.as_deref(), Some("https://app.example.com"));
+    assert_eq!(config.headers.assertion, Some(Audience::OfTheApp));
     let ask = |method, path| {
         config
             .routes

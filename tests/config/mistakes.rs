@@ -15,7 +15,6 @@ fn each_mistake_has_its_code_and_its_place() {
         ),
         ("", "[atlasian]\nclient_id = \"x\"", "config.unknown-key atlasian @anteroom.toml:11:1"),
         ("", "zzz = 1", "config.unknown-key session.zzz @anteroom.toml:11:1"),
-        ("", "[forward_auth]\nlisten = \"x\"", "config.not-built-yet forward_auth @anteroom.toml:11:1"),
         ("client_id", "client_id = 5", "config.type atlassian.client_id @anteroom.toml:3:1"),
         (
             "client_secret",

@@ -6,7 +6,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
-use anteroom::app::{App, Seams};
+use anteroom::app::{App, Listeners, Seams};
 use anteroom::clock::{Clock, SystemClock};
 use anteroom::config::{Config, LoadOptions};
 use anteroom::emulator::{self, Emulator, SampleApp};
@@ -39,6 +39,34 @@ pub(crate) struct Plan {
     pub(crate) clock: Arc<dyn Clock>,
     /// What outlives the process.
     pub(crate) store: Arc<dyn Store>,
+    /// Asked by this gateway instead of standing in front of an upstream itself.
+    pub(crate) gateway: Option<Gateway>,
+}
+
+/// The gateway that people's browsers reach, from Anteroom's point of view.
+#[derive(Clone, Debug)]
+pub(crate) struct Gateway {
+    /// Its port on loopback; without one browsers are sent to the forward-auth listener itself.
+    pub(crate) port: Option<u16>,
+    /// The host of `public_url`.
+    pub(crate) central: &'static str,
+    /// The hosts of `app_urls`.
+    pub(crate) apps: &'static [&'static str],
+    /// Keys of `[forward_auth]` besides `listen`.
+    pub(crate) settings: String,
+}
+
+impl Gateway {
+    /// On this port, for `localhost` alone, on this machine.
+    pub(crate) fn on(port: u16) -> Self {
+        Self { port: Some(port), ..Self::none() }
+    }
+
+    /// Played by the test.
+    pub(crate) fn none() -> Self {
+        let settings = "trusted_proxies = [\"127.0.0.1\"]".to_owned();
+        Self { port: None, central: "localhost", apps: &[], settings }
+    }
 }
 
 impl Default for Plan {
@@ -51,11 +79,18 @@ impl Default for Plan {
             approve: None,
             clock: Arc::new(SystemClock),
             store: Arc::new(MemoryStore::new()),
+            gateway: None,
         }
     }
 }
 
 impl Plan {
+    /// Asked by this gateway.
+    pub(crate) fn gateway(mut self, gateway: Gateway) -> Self {
+        self.gateway = Some(gateway);
+        self
+    }
+
     /// Ada is logged in at Atlassian and consents by herself.
     pub(crate) fn ada() -> Self {
         Self { approve: Some("ada@example.com".into()), ..Self::default() }
@@ -80,6 +115,7 @@ pub(crate) struct Site {
     pub(crate) sample: Option<SampleApp>,
     /// Lines of the audit and access logs, in order.
     pub(crate) log: Arc<Log>,
+    public_url: String,
     address: SocketAddr,
     ops: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -94,11 +130,18 @@ impl Site {
     pub(crate) async fn with(plan: Plan) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let public_url = format!("http://localhost:{}", address.port());
+        let public_url = match &plan.gateway {
+            Some(gateway) => {
+                format!("http://{}:{}", gateway.central, gateway.port.unwrap_or(address.port()))
+            }
+            None => format!("http://localhost:{}", address.port()),
+        };
         let emulator = atlassian(&plan, &public_url).await;
-        let sample = match plan.upstream {
-            Some(_) => None,
-            None => Some(SampleApp::start((Ipv4Addr::LOCALHOST, 0).into()).await.expect("the sample app")),
+        let sample = match (&plan.upstream, &plan.gateway) {
+            (Some(_), _) | (_, Some(_)) => None,
+            (None, None) => {
+                Some(SampleApp::start((Ipv4Addr::LOCALHOST, 0).into()).await.expect("the sample app"))
+            }
         };
         let upstream = match (&plan.upstream, &sample) {
             (Some(url), _) => url.clone(),
@@ -109,11 +152,20 @@ impl Site {
         let secret = emulator_secret();
         let Plan { config, atlassian, session, .. } = &plan;
         let upstream = upstream.trim_end_matches('/');
+        let (proxy, app_urls) = match &plan.gateway {
+            Some(Gateway { port, apps, settings, .. }) => {
+                let port = port.unwrap_or(address.port());
+                let apps: Vec<String> = apps.iter().map(|app| format!("\"http://{app}:{port}\"")).collect();
+                let listen = format!("[forward_auth]\nlisten = \"127.0.0.1:0\"\n{settings}");
+                (listen, format!("app_urls = [{}]", apps.join(", ")))
+            }
+            None => (format!("[proxy]\nupstream = \"{upstream}\""), String::new()),
+        };
         let toml = format!(
-            "public_url = \"{public_url}\"\n\
+            "public_url = \"{public_url}\"\n{app_urls}\n\
              [atlassian]\nclient_id = \"{CLIENT_ID}\"\nclient_secret = \"{secret}\"\n\
              auth_url = \"{base}\"\napi_url = \"{base}\"\n{atlassian}\n\
-             [proxy]\nupstream = \"{upstream}\"\n\
+             {proxy}\n\
              [session]\nsecret = \"{SECRET}\"\n{session}\n\
              [store]\nurl = \"memory:\"\n[ops]\nlisten = \"127.0.0.1:0\"\nshutdown_delay = \"0s\"\n{config}\n"
         );
@@ -122,7 +174,10 @@ impl Site {
         let seams = Seams {
             clock: Arc::clone(&plan.clock),
             store: Some(Arc::clone(&plan.store)),
-            listener: Some(listener),
+            listeners: match plan.gateway {
+                Some(_) => Listeners { forward_auth: Some(listener), ..Listeners::default() },
+                None => Listeners { proxy: Some(listener), ..Listeners::default() },
+            },
             access_log: Some(Arc::clone(&log) as _),
             audit: Some(Arc::clone(&log) as _),
             ..Seams::default()
@@ -133,15 +188,15 @@ impl Site {
         let served = tokio::spawn(async move {
             app.run(Stop(Some(stopped))).await;
         });
-        Self { emulator, sample, log, address, ops, stop: Some(stop), served: Some(served) }
+        Self { emulator, sample, log, public_url, address, ops, stop: Some(stop), served: Some(served) }
     }
 
-    /// Where browsers go: `http://localhost:PORT`.
+    /// Where browsers go: `http://localhost:PORT`, which is the gateway's port where there is one.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://localhost:{}{path}", self.address.port())
+        format!("{}{path}", self.public_url)
     }
 
-    /// For raw sockets.
+    /// For raw sockets, and for gateways: the proxy's or the forward-auth listener's.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -153,7 +208,7 @@ impl Site {
 
     /// The host that raw requests name.
     pub(crate) fn host(&self) -> String {
-        format!("localhost:{}", self.address.port())
+        self.public_url.trim_start_matches("http://").to_owned()
     }
 
     /// Begins to drain; [`Self::stopped`] waits for the end of it.

@@ -2,6 +2,7 @@
 //! descriptions in the JSON Schema and in `docs/reference/config.md`; the defaults are the defaults.
 
 mod atlassian;
+mod forward_auth;
 mod proxy;
 mod rules;
 mod site;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::secret::SecretString;
 
 pub(crate) use atlassian::{RawAtlassian, RawPrompt};
+pub(crate) use forward_auth::{RawForwardAuth, RawOauth2Proxy};
 pub(crate) use proxy::{RawLimits, RawProxy, RawTimeouts};
 pub(crate) use rules::{RawAccess, RawHeaders, RawPreset, RawRoute, RawRouteAccess, RawUser};
 pub(crate) use site::{RawLevel, RawLogFormat, RawNewUser, RawOps, RawPages, RawSession, RawStore, RawUntil};
@@ -22,10 +24,14 @@ pub(crate) use site::{RawLevel, RawLogFormat, RawNewUser, RawOps, RawPages, RawS
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawConfig {
     /// The address under which people reach the app: scheme, host and, if unusual, port. `https`, or `http` on
-    /// `localhost` and loopback addresses. The callback URL and the cookies follow from it. Required.
+    /// `localhost`, names below it and loopback addresses. The callback URL and the cookies follow from it. Required.
     pub(crate) public_url: Option<String>,
+    /// Further addresses of apps behind the same Anteroom, written as `public_url` is: the one that Atlassian sends people
+    /// back to, for all of them.
+    pub(crate) app_urls: Vec<String>,
     pub(crate) atlassian: RawAtlassian,
     pub(crate) proxy: RawProxy,
+    pub(crate) forward_auth: Option<RawForwardAuth>,
     pub(crate) access: RawAccess,
     /// What each path demands. The first rule that matches counts; a path without one demands a session.
     pub(crate) routes: Vec<RawRoute>,

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct RawProxy {
     /// The address and port to listen on. In a container: `0.0.0.0:4180`.
     pub(crate) listen: String,
-    /// The app: `http://host:port` or `https://host:port`. Required.
+    /// The app: `http://host:port` or `https://host:port`. Required, unless there is a `[forward_auth]`: without an
+    /// upstream Anteroom then only answers gateways.
     pub(crate) upstream: Option<String>,
     /// The name that the upstream's certificate must carry, when it differs from the host in `upstream`.
     pub(crate) upstream_server_name: Option<String>,

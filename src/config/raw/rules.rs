@@ -35,6 +35,8 @@ pub(crate) struct RawRoute {
     pub(crate) glob: Option<String>,
     /// The methods it speaks for, in capitals; all when empty. `GET` does not include `HEAD`.
     pub(crate) methods: Vec<String>,
+    /// The hosts it speaks for, of those in `public_url` and `app_urls`; all when empty.
+    pub(crate) hosts: Vec<String>,
     /// What it demands. Required.
     pub(crate) access: Option<RawRouteAccess>,
 }
@@ -61,7 +63,7 @@ pub(crate) struct RawHeaders {
     pub(crate) user: RawUser,
     /// Whether to send the signed `X-Anteroom-Assertion`.
     pub(crate) assertion: bool,
-    /// The `aud` of the assertion. Without it: the origin of `public_url`.
+    /// The `aud` of the assertion. Without it: the origin of the app that the request is for.
     pub(crate) audience: Option<String>,
     pub(crate) names: RawHeaderNames,
 }

@@ -20,6 +20,9 @@ pub(crate) struct RawSession {
     pub(crate) idle_timeout: String,
     /// Whatever happens, a session is over after this long. At most 90 days.
     pub(crate) max_lifetime: String,
+    /// The domain above all hosts of `public_url` and `app_urls`, for one cookie that they share. Every host below it gets
+    /// the cookie, whoever runs it. Without it each host has a cookie of its own, which is safer.
+    pub(crate) cookie_domain: Option<String>,
 }
 
 /// How long an account counts as new.
@@ -128,7 +131,13 @@ pub(crate) enum RawLevel {
 
 impl Default for RawSession {
     fn default() -> Self {
-        Self { secret: None, secret_file: None, idle_timeout: "8h".into(), max_lifetime: "7d".into() }
+        Self {
+            secret: None,
+            secret_file: None,
+            idle_timeout: "8h".into(),
+            max_lifetime: "7d".into(),
+            cookie_domain: None,
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use http::HeaderName;
 
-use super::public_url::PublicUrl;
 use crate::config::check::Check;
 use crate::config::finding::Mistake;
 use crate::config::key::KeyPath;
@@ -17,8 +16,17 @@ use crate::identity::{AccountId, Email, EmailVerified, Person};
 pub struct Headers {
     /// The header names and what they carry.
     pub layout: Layout,
-    /// The audience of the signed assertion; `None` when none is sent.
-    pub assertion: Option<String>,
+    /// For whom the signed assertion is; `None` when none is sent.
+    pub assertion: Option<Audience>,
+}
+
+/// The `aud` of the assertion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// The origin of the app that the request is for.
+    OfTheApp,
+    /// This, whichever app it is.
+    Fixed(String),
 }
 
 /// Names with a meaning of their own in HTTP (RFC 9110, RFC 9112), in a login or behind a proxy.
@@ -55,12 +63,12 @@ const TAKEN: [&str; 30] = [
     "x-forwarded-port",
 ];
 
-pub(super) fn check(
-    raw: &RawHeaders,
-    public_url: Option<&PublicUrl>,
-    check: &mut Check<'_>,
-) -> Option<Headers> {
-    let presets: Vec<Preset> = raw.presets.iter().map(|p| preset(*p)).collect();
+/// `as_oauth2_proxy` adds the names that apps behind oauth2-proxy read.
+pub(super) fn check(raw: &RawHeaders, as_oauth2_proxy: bool, check: &mut Check<'_>) -> Option<Headers> {
+    let mut presets: Vec<Preset> = raw.presets.iter().map(|p| preset(*p)).collect();
+    if as_oauth2_proxy && !presets.contains(&Preset::AuthRequest) {
+        presets.push(Preset::AuthRequest);
+    }
     let user = match raw.user {
         RawUser::AccountId => Claim::AccountId,
         RawUser::Email => Claim::Email,
@@ -86,12 +94,12 @@ pub(super) fn check(
                 "config.assertion-audience",
                 "`headers.audience` is empty",
                 "An app could not tell its own assertion from another's",
-                "remove it to use the origin of public_url",
+                "remove it to use the app's own origin",
             );
             return check.wrong(&KeyPath::of("headers.audience"), mistake);
         }
-        (true, Some(audience)) => Some(audience.clone()),
-        (true, None) => Some(public_url?.origin().to_owned()),
+        (true, Some(audience)) => Some(Audience::Fixed(audience.clone())),
+        (true, None) => Some(Audience::OfTheApp),
     };
     Some(Headers { layout: Layout::new(&presets, &custom?, user), assertion })
 }

@@ -3,7 +3,10 @@
 
 mod access;
 mod atlassian;
+mod cookie_domain;
+mod forward_auth;
 mod headers;
+mod listeners;
 mod ops;
 mod pages;
 mod proxy;
@@ -11,10 +14,12 @@ mod public_url;
 mod routes;
 mod secrets;
 mod session;
+mod sites;
 mod store;
 
 pub use atlassian::{Atlassian, Prompt};
-pub use headers::Headers;
+pub use forward_auth::{Dialect, ForwardAuth, Listen};
+pub use headers::{Audience, Headers};
 pub use ops::{Level, LogFormat, Ops};
 pub use pages::{Branding, Landing, Pages};
 pub use proxy::{Limits, Proxy, Scheme, Timeouts, Upstream};
@@ -23,18 +28,26 @@ pub use session::{NewUser, NewUserUntil, Session};
 pub use store::StoreUrl;
 
 use super::check::Check;
+use super::key::KeyPath;
 use super::raw::RawConfig;
 use super::{Config, ReadFrom};
 
 /// Checks every section, then builds the whole: `None` when anything was wrong.
 pub(super) fn config(raw: &RawConfig, read_from: ReadFrom, check: &mut Check<'_>) -> Option<Config> {
     let public_url = public_url::check(raw.public_url.as_deref(), check);
+    let sites = sites::check(public_url.as_ref(), &raw.app_urls, check);
     let atlassian = atlassian::check(&raw.atlassian, check);
-    let proxy = proxy::check(&raw.proxy, check);
+    // A table that could not be read was meant to be there.
+    let gateways = raw.forward_auth.is_some() || check.unreadable(&KeyPath::of("forward_auth"));
+    let proxy = proxy::check(&raw.proxy, gateways, check);
+    let forward_auth = forward_auth::check(raw.forward_auth.as_ref(), check);
     let access = access::check(&raw.access, check);
-    let routes = routes::check(&raw.routes, check);
-    let headers = headers::check(&raw.headers, public_url.as_ref(), check);
-    let session = session::check(&raw.session, check);
+    let routes = routes::check(&raw.routes, sites.as_ref(), check);
+    let as_oauth2_proxy =
+        matches!(&forward_auth, Some(Some(forward_auth)) if forward_auth.oauth2_proxy.is_some());
+    let headers = headers::check(&raw.headers, as_oauth2_proxy, check);
+    let session = session::check(&raw.session, sites.as_ref(), check);
+    let new_user = session::new_user(raw.new_user.until, matches!(proxy, Some(None)), check);
     let site = pages::Site {
         public_url: public_url.as_ref(),
         callback_path: &raw.atlassian.callback_path,
@@ -43,21 +56,30 @@ pub(super) fn config(raw: &RawConfig, read_from: ReadFrom, check: &mut Check<'_>
     let pages = pages::check(&raw.pages, &site, check);
     let store = store::check(&raw.store, check);
     let ops = ops::check(&raw.ops, check);
-    ops::apart(&raw.ops, proxy.as_ref(), ops.as_ref(), check);
+    let proxy_listen = proxy.as_ref().and_then(|proxy| Some(proxy.as_ref()?.listen));
+    let forward_auth_listen = forward_auth.as_ref().and_then(|on| on.as_ref()?.listen.tcp());
+    let listeners = [
+        ("proxy.listen", proxy_listen),
+        ("forward_auth.listen", forward_auth_listen),
+        ("ops.listen", ops.and_then(|ops| ops.listen)),
+    ];
+    listeners::apart(&listeners, check);
     if !check.is_clean() {
         return None;
     }
     let (routes, route_table) = routes?;
     Some(Config {
         public_url: public_url?,
+        app_urls: sites?.apps(),
         atlassian: atlassian?,
         proxy: proxy?,
+        forward_auth: forward_auth?,
         access: access?,
         routes,
         route_table,
         headers: headers?,
         session: session?,
-        new_user: NewUser { until: raw.new_user.until.into() },
+        new_user,
         pages: pages?,
         store: store?,
         ops: ops?,

@@ -3,10 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::proxy::Proxy;
 use crate::config::check::Check;
-use crate::config::finding::Mistake;
-use crate::config::key::KeyPath;
 use crate::config::raw::{RawLevel, RawLogFormat, RawOps};
 
 /// How Anteroom is watched and stopped.
@@ -94,20 +91,4 @@ pub(super) fn check(raw: &RawOps, check: &mut Check<'_>) -> Option<Ops> {
         shutdown_delay: shutdown_delay?,
         drain_timeout: drain_timeout?,
     })
-}
-
-/// Metrics and health do not belong on the listener that the public reaches.
-pub(super) fn apart(raw: &RawOps, proxy: Option<&Proxy>, ops: Option<&Ops>, check: &mut Check<'_>) {
-    let (Some(proxy), Some(Some(ops))) = (proxy, ops.map(|ops| ops.listen)) else { return };
-    let same_host =
-        proxy.listen.ip() == ops.ip() || proxy.listen.ip().is_unspecified() || ops.ip().is_unspecified();
-    if same_host && proxy.listen.port() == ops.port() && ops.port() != 0 {
-        let mistake = Mistake::new(
-            "config.listeners",
-            format!("`ops.listen` ({}) is taken by `proxy.listen` ({})", raw.listen, proxy.listen),
-            "Two listeners cannot share a port",
-            "choose another port for one of them, or ops.listen = \"off\"",
-        );
-        check.wrong::<()>(&KeyPath::of("ops.listen"), mistake);
-    }
 }

@@ -94,23 +94,24 @@ pub struct Limits {
     pub header_count: usize,
 }
 
-pub(super) fn check(raw: &RawProxy, check: &mut Check<'_>) -> Option<Proxy> {
+/// `Some(None)` when there is no upstream and `optional` says that none is needed. What else is written is checked all the
+/// same.
+pub(super) fn check(raw: &RawProxy, optional: bool, check: &mut Check<'_>) -> Option<Option<Proxy>> {
     let listen = check.address("proxy.listen", &raw.listen);
-    let upstream = upstream(raw, check);
+    let off = optional && raw.upstream.is_none();
+    let upstream = if off { None } else { upstream(raw, check) };
     let upstream_ca_file = check.readable("proxy.upstream_ca_file", raw.upstream_ca_file.as_deref());
     let timeouts = timeouts(&raw.timeouts, check);
     let limits = limits(&raw.limits, check);
     if let (Some(listen), Some(upstream)) = (listen, &upstream) {
         not_itself(listen, upstream, check);
     }
-    Some(Proxy {
-        listen: listen?,
-        upstream: upstream?,
-        upstream_ca_file: upstream_ca_file?,
-        pass_host: raw.pass_host,
-        timeouts: timeouts?,
-        limits: limits?,
-    })
+    let (listen, upstream_ca_file, timeouts, limits) = (listen?, upstream_ca_file?, timeouts?, limits?);
+    if off {
+        return Some(None);
+    }
+    let (upstream, pass_host) = (upstream?, raw.pass_host);
+    Some(Some(Proxy { listen, upstream, upstream_ca_file, pass_host, timeouts, limits }))
 }
 
 fn upstream(raw: &RawProxy, check: &mut Check<'_>) -> Option<Upstream> {
@@ -118,7 +119,8 @@ fn upstream(raw: &RawProxy, check: &mut Check<'_>) -> Option<Upstream> {
         return check.missing(
             "proxy.upstream",
             "Anteroom would not know where to send requests",
-            "write the address of the app, for example upstream = \"http://127.0.0.1:8080\"",
+            "write the address of the app, for example upstream = \"http://127.0.0.1:8080\" (or, if a gateway is to ask \
+             Anteroom, a table [forward_auth])",
         );
     };
     parse_upstream(text, raw.upstream_server_name.as_deref()).map_or_else(

@@ -38,6 +38,11 @@ impl PublicUrl {
         self.url.host_str().unwrap_or_default()
     }
 
+    /// Host and port as in a `Host` header; the port is left out when it is the scheme's own.
+    pub fn authority(&self) -> &str {
+        self.origin.authority()
+    }
+
     /// The URL of a path of this site.
     pub fn callback_url(&self, path: &str) -> Url {
         let mut url = self.url.clone();
@@ -62,7 +67,7 @@ impl PublicUrl {
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err("it has something behind the host");
         }
-        if url.scheme() == "http" && !is_loopback(&url) {
+        if url.scheme() == "http" && !is_loopback(&url) && !is_below_localhost(&url) {
             return Err("it is http, which is only safe on localhost");
         }
         let origin = Origin::parse(text).map_err(|_| "it is not an http or https URL")?;
@@ -78,6 +83,12 @@ pub(super) fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
+}
+
+/// Whether browsers keep this name on the machine: `wiki.localhost` (RFC 6761 §6.3). Servers ask DNS about it all the same,
+/// so that no secret may be sent there.
+fn is_below_localhost(url: &Url) -> bool {
+    matches!(url.host(), Some(Host::Domain(name)) if name.ends_with(".localhost"))
 }
 
 pub(super) fn check(text: Option<&str>, check: &mut Check<'_>) -> Option<PublicUrl> {
@@ -114,12 +125,16 @@ mod tests {
             ("https://app.example.com:8443", "https://app.example.com:8443", true),
             ("http://localhost:4180", "http://localhost:4180", false),
             ("http://127.0.0.1:4180", "http://127.0.0.1:4180", false),
+            ("http://Wiki.localhost:4180", "http://wiki.localhost:4180", false),
             ("http://127.9.9.9", "http://127.9.9.9", false),
             ("http://[::1]:4180", "http://[::1]:4180", false),
         ] {
             let url = PublicUrl::parse(text).unwrap();
             assert_eq!((url.origin(), url.secure()), (origin, secure), "{text}");
         }
+        let authority = |text| PublicUrl::parse(text).unwrap().authority().to_owned();
+        assert_eq!(authority("https://App.example.com:443"), "app.example.com");
+        assert_eq!(authority("http://[::1]:4180"), "[::1]:4180");
         let callback =
             PublicUrl::parse("http://localhost:4180").unwrap().callback_url("/api/auth/callback/atlassian");
         assert_eq!(callback.as_str(), "http://localhost:4180/api/auth/callback/atlassian");
@@ -134,6 +149,8 @@ mod tests {
             "http://app.example.com",
             "http://0.0.0.0:4180",
             "http://localhost.evil.example",
+            "http://evillocalhost",
+            "http://wiki.localhost.evil.example",
             "https://user:pass@app.example.com",
             "https://app.example.com/path",
             "https://app.example.com/?q",

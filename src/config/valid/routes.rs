@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use super::sites::{NoSite, Sites};
 use crate::config::check::Check;
 use crate::config::finding::Mistake;
 use crate::config::key::KeyPath;
@@ -9,10 +10,14 @@ use crate::config::raw::{RawRoute, RawRouteAccess};
 use crate::gate::{Access, Hosts, Methods, PathPattern, Route, Routes};
 
 /// The rules compiled, and as they are.
-pub(super) fn check(raw: &[RawRoute], check: &mut Check<'_>) -> Option<(Routes, Vec<Route>)> {
+pub(super) fn check(
+    raw: &[RawRoute],
+    sites: Option<&Sites>,
+    check: &mut Check<'_>,
+) -> Option<(Routes, Vec<Route>)> {
     let key = KeyPath::of("routes");
     let routes: Vec<Option<Route>> =
-        raw.iter().enumerate().map(|(index, raw)| route(raw, &key.at(index), check)).collect();
+        raw.iter().enumerate().map(|(index, raw)| route(raw, &key.at(index), sites, check)).collect();
     let routes: Vec<Route> = routes.into_iter().collect::<Option<_>>()?;
     // Each one compiled by itself; only their number can still be too much.
     match Routes::new(&routes) {
@@ -21,7 +26,7 @@ pub(super) fn check(raw: &[RawRoute], check: &mut Check<'_>) -> Option<(Routes, 
     }
 }
 
-fn route(raw: &RawRoute, key: &KeyPath, check: &mut Check<'_>) -> Option<Route> {
+fn route(raw: &RawRoute, key: &KeyPath, sites: Option<&Sites>, check: &mut Check<'_>) -> Option<Route> {
     let path = pattern(raw, key, check);
     let methods: Vec<Option<Method>> = raw
         .methods
@@ -30,6 +35,7 @@ fn route(raw: &RawRoute, key: &KeyPath, check: &mut Check<'_>) -> Option<Route> 
         .map(|(at, text)| method(text, &key.key("methods").at(at), check))
         .collect();
     let methods: Option<Vec<Method>> = methods.into_iter().collect();
+    let hosts = hosts(&raw.hosts, &key.key("hosts"), sites, check);
     let access = match raw.access {
         Some(RawRouteAccess::Public) => Some(Access::Public),
         Some(RawRouteAccess::SignedIn) => Some(Access::SignedIn),
@@ -46,13 +52,13 @@ fn route(raw: &RawRoute, key: &KeyPath, check: &mut Check<'_>) -> Option<Route> 
     };
     let methods = methods.map(|m| if m.is_empty() { Methods::Any } else { Methods::Only(m) });
     let (path, name) = path?;
-    let route = Route { path, methods: methods?, hosts: Hosts::Any, access: access? };
     let at = key.key(name);
+    let route = Route { path, methods: methods?, hosts: Hosts::Any, access: access? };
     if let Err(error) = Routes::new(std::slice::from_ref(&route)) {
         return check.wrong(&at, broken(&error.to_string()));
     }
     warnings(&route, &at, check);
-    Some(route)
+    Some(Route { hosts: hosts?, ..route })
 }
 
 /// The one of `path`, `prefix` and `glob` that is set, and its name.
@@ -80,6 +86,35 @@ fn pattern(raw: &RawRoute, key: &KeyPath, check: &mut Check<'_>) -> Option<(Path
             ),
         ),
     }
+}
+
+/// The places of these hosts among the sites. They can only be looked for when those are right themselves.
+fn hosts(texts: &[String], key: &KeyPath, sites: Option<&Sites>, check: &mut Check<'_>) -> Option<Hosts> {
+    if texts.is_empty() {
+        return Some(Hosts::Any);
+    }
+    let sites = sites?;
+    let (mut places, mut all_good) = (Vec::new(), true);
+    for (index, text) in texts.iter().enumerate() {
+        let reason = match sites.find(text) {
+            Ok(place) if places.contains(&place) => continue,
+            Ok(place) => {
+                places.push(place);
+                continue;
+            }
+            Err(NoSite::Unknown) => "no address in `public_url` or `app_urls` has this host",
+            Err(NoSite::Ambiguous) => "there are several addresses with this host, on different ports",
+        };
+        all_good = false;
+        let mistake = Mistake::new(
+            "config.route-host",
+            reason,
+            "The route would never match, and what it was meant to guard or open stays as it is",
+            sites.remedy(text),
+        );
+        check.wrong::<()>(&key.at(index), mistake.showing_the_value());
+    }
+    all_good.then_some(Hosts::Only(places))
 }
 
 fn method(text: &str, key: &KeyPath, check: &mut Check<'_>) -> Option<Method> {

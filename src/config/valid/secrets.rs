@@ -12,6 +12,7 @@ use crate::config::check::Check;
 use crate::config::finding::Mistake;
 use crate::config::key::KeyPath;
 use crate::secret::{ExposeSecret, SecretString};
+use crate::session::seal::{KeyRing, WeakSecret};
 
 /// The largest secret file that is read, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -53,6 +54,15 @@ pub(super) fn one_line(key: &KeyPath, secret: SecretString, check: &mut Check<'_
         "copy it again, without quotes or line breaks around it",
     );
     check.wrong(key, mistake)
+}
+
+/// What makes a secret guessable, if anything, as the end of a sentence about it.
+pub(super) fn weakness(secret: &SecretString) -> Option<&'static str> {
+    match KeyRing::new(std::slice::from_ref(secret)).err()? {
+        WeakSecret::Missing => Some("is empty"),
+        WeakSecret::Short => Some("is shorter than 32 characters"),
+        WeakSecret::Repetitive => Some("repeats too few characters to be random"),
+    }
 }
 
 /// The text of a secret file, without one newline at its end.

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::secrets;
+use super::sites::Sites;
+use super::{cookie_domain, secrets};
 use crate::config::check::Check;
 use crate::config::finding::Mistake;
 use crate::config::key::KeyPath;
 use crate::config::raw::{RawSession, RawUntil};
 use crate::secret::{ExposeSecret, SecretString, equal};
 use crate::session::Lifetimes;
-use crate::session::seal::{KeyRing, WeakSecret};
+use crate::session::seal::KeyRing;
 
 /// How sessions are sealed and how long they live.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct Session {
     pub keys: KeyRing,
     /// Idle and absolute; idle is never the longer one.
     pub lifetimes: Lifetimes,
+    /// The domain whose hosts share one cookie, in lower case and without a leading dot; `None` for a cookie per host.
+    pub cookie_domain: Option<String>,
 }
 
 /// How long an account counts as new.
@@ -45,13 +48,29 @@ impl From<RawUntil> for NewUserUntil {
     }
 }
 
+/// Warns when the answer that would end newness passes Anteroom by.
+pub(super) fn new_user(raw: RawUntil, gateways_only: bool, check: &mut Check<'_>) -> NewUser {
+    let until = raw.into();
+    if gateways_only && until == NewUserUntil::Acknowledged {
+        let mistake = Mistake::new(
+            "config.new-user-unseen",
+            "`new_user.until` waits for an answer that Anteroom never sees",
+            "The app answers through the gateway, without Anteroom in between: every account stays new for ever",
+            "write until = \"session-end\", or put Anteroom in front of the app with proxy.upstream",
+        );
+        check.warn(&KeyPath::of("new_user.until"), mistake.showing_the_value());
+    }
+    NewUser { until }
+}
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const SHORTEST: Duration = Duration::from_secs(10);
 
-pub(super) fn check(raw: &RawSession, check: &mut Check<'_>) -> Option<Session> {
+pub(super) fn check(raw: &RawSession, sites: Option<&Sites>, check: &mut Check<'_>) -> Option<Session> {
     let keys = key_ring(raw, check);
     let lifetimes = lifetimes(raw, check);
-    Some(Session { keys: keys?, lifetimes: lifetimes? })
+    let cookie_domain = cookie_domain::check(raw.cookie_domain.as_deref(), sites, check);
+    Some(Session { keys: keys?, lifetimes: lifetimes?, cookie_domain: cookie_domain? })
 }
 
 fn key_ring(raw: &RawSession, check: &mut Check<'_>) -> Option<KeyRing> {
@@ -106,12 +125,7 @@ fn key_ring(raw: &RawSession, check: &mut Check<'_>) -> Option<KeyRing> {
 }
 
 fn strong(key: &KeyPath, secret: &SecretString, check: &mut Check<'_>) -> bool {
-    let Err(weak) = KeyRing::new(std::slice::from_ref(secret)) else { return true };
-    let what = match weak {
-        WeakSecret::Missing => "is empty",
-        WeakSecret::Short => "is shorter than 32 characters",
-        WeakSecret::Repetitive => "repeats too few characters to be random",
-    };
+    let Some(what) = secrets::weakness(secret) else { return true };
     let mistake = Mistake::new(
         "config.session-secret-weak",
         format!("a secret in `{key}` {what}"),

@@ -1,0 +1,126 @@
+//! Which servers does this process run? The reverse proxy, the forward-auth listener, or both: bound first, made when
+//! the decision is there, served until the word to stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::{Listeners, StartError, listening, wiring};
+use crate::auth::Auth;
+use crate::config::{Config, ForwardAuth as Wanted, Listen as WantedListen};
+use crate::forward_auth::{ForwardAuth, Listen, Listener};
+use crate::ops::access_log::AccessLog;
+use crate::proxy::{self, Proxy};
+
+/// Sockets that are bound, and what will serve them.
+pub(super) struct Bound {
+    proxy: Option<(TcpListener, SocketAddr, proxy::Settings)>,
+    forward_auth: Option<(Listener, crate::forward_auth::Settings)>,
+}
+
+/// Servers that are up and not yet serving.
+pub(super) struct Servers {
+    proxy: Option<(Proxy, TcpListener, SocketAddr)>,
+    forward_auth: Option<(ForwardAuth, Listener)>,
+}
+
+impl Bound {
+    /// Binds what the configuration names, or adopts what the caller has bound already.
+    pub(super) async fn new(config: &Config, given: Listeners) -> Result<Self, StartError> {
+        let proxy = match &config.proxy {
+            Some(wanted) => {
+                let listener = match given.proxy {
+                    Some(listener) => adopt(listener),
+                    None => Proxy::bind(wanted.listen).await,
+                };
+                let listener = listener.map_err(listening(wanted.listen, "proxy.listen"))?;
+                let address = listener.local_addr().map_err(listening(wanted.listen, "proxy.listen"))?;
+                Some((listener, address, wiring::proxy(wanted, config.public_url.secure())))
+            }
+            None => None,
+        };
+        let forward_auth = match &config.forward_auth {
+            Some(wanted) => {
+                let listener = match given.forward_auth {
+                    Some(listener) => Listener::adopt(listener),
+                    None => Listener::bind(&place(wanted, &given.systemd_names)).await,
+                };
+                let listener = listener
+                    .map_err(|source| StartError::ForwardAuth { place: wanted.listen.to_string(), source })?;
+                Some((listener, wiring::forward_auth(wanted)))
+            }
+            None => None,
+        };
+        Ok(Self { proxy, forward_auth })
+    }
+
+    /// Gives them something to serve.
+    pub(super) fn with(
+        self,
+        auth: &Arc<Auth>,
+        access_log: &Arc<dyn AccessLog>,
+    ) -> Result<Servers, StartError> {
+        let proxy = match self.proxy {
+            Some((listener, address, settings)) => {
+                let proxy = Proxy::new(settings, Arc::clone(auth), Arc::clone(access_log))?;
+                Some((proxy, listener, address))
+            }
+            None => None,
+        };
+        let forward_auth = self.forward_auth.map(|(listener, settings)| {
+            (ForwardAuth::new(settings, Arc::clone(auth), Arc::clone(access_log)), listener)
+        });
+        Ok(Servers { proxy, forward_auth })
+    }
+}
+
+impl Servers {
+    /// Where browsers connect to the reverse proxy.
+    pub(super) fn proxy_address(&self) -> Option<SocketAddr> {
+        self.proxy.as_ref().map(|(_, _, address)| *address)
+    }
+
+    /// Where gateways connect, if that is an address.
+    pub(super) fn forward_auth_address(&self) -> Option<SocketAddr> {
+        self.forward_auth.as_ref().and_then(|(_, listener)| listener.local_addr())
+    }
+
+    /// Serves until the word, then drains for at most `deadline`.
+    pub(super) async fn serve(self, stopping: watch::Receiver<bool>, deadline: Duration) {
+        let proxied = async {
+            if let Some((proxy, listener, _)) = self.proxy {
+                let drained = proxy.serve(listener, stopping.clone(), deadline).await;
+                tracing::info!(finished = drained.finished, aborted = drained.aborted, "drained");
+            }
+        };
+        let asked = async {
+            if let Some((forward_auth, listener)) = self.forward_auth {
+                forward_auth.serve(listener, stopping.clone(), deadline).await;
+            }
+        };
+        tokio::join!(proxied, asked);
+    }
+}
+
+/// The shell's own words for a configured place. systemd hands over sockets by number; their names stand in the
+/// environment.
+fn place(wanted: &Wanted, names: &[String]) -> Listen {
+    match &wanted.listen {
+        WantedListen::Tcp(address) => Listen::Tcp(*address),
+        WantedListen::Unix { path, mode } => Listen::Unix { path: path.clone(), mode: *mode },
+        WantedListen::Systemd { name: None } => Listen::Systemd { index: 0 },
+        WantedListen::Systemd { name: Some(name) } => {
+            // Beyond the last one: there is no such socket, and the error says so.
+            let index = names.iter().position(|n| n == name).unwrap_or(usize::MAX);
+            Listen::Systemd { index }
+        }
+    }
+}
+
+fn adopt(listener: std::net::TcpListener) -> std::io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}

@@ -1,0 +1,7 @@
+//! What does a gateway hear? Anteroom's forward-auth listener asked over a bare socket: every dialect, every answer, and
+//! the inputs that made others say yes.
+
+mod attacks;
+mod dialects;
+mod peers;
+mod rig;
