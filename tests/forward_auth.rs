@@ -3,5 +3,6 @@
 
 mod attacks;
 mod dialects;
+mod oauth2_proxy;
 mod peers;
 mod rig;

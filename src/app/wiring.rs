@@ -48,7 +48,11 @@ fn origins(config: &Config) -> Origins {
 }
 
 pub(super) fn forward_auth(wanted: &config::ForwardAuth) -> forward_auth::Settings {
-    forward_auth::Settings { trusted: wanted.trusted.clone(), key: wanted.key.clone() }
+    let oauth2_proxy = wanted.oauth2_proxy.map(|dialect| match dialect {
+        config::Dialect::Nginx => forward_auth::Dialect::Nginx,
+        config::Dialect::Forward => forward_auth::Dialect::Forward,
+    });
+    forward_auth::Settings { trusted: wanted.trusted.clone(), key: wanted.key.clone(), oauth2_proxy }
 }
 
 pub(super) fn auth(config: &Config) -> Result<Settings, ScopeError> {

@@ -34,6 +34,21 @@ impl Auth {
         )
     }
 
+    /// Who is signed in, in the words of oauth2-proxy's `/oauth2/userinfo`; 401 without a session.
+    /// <https://oauth2-proxy.github.io/oauth2-proxy/features/endpoints>
+    pub fn oauth2_user_info(&self, facts: &RequestFacts<'_>) -> Reply {
+        let Some(live) = self.live_session(facts) else { return self.unauthenticated(facts, Asker::Program) };
+        let person = &live.session().person;
+        Reply::json(
+            StatusCode::OK,
+            &serde_json::json!({
+                "user": person.account_id,
+                "email": person.email,
+                "preferredUsername": person.name,
+            }),
+        )
+    }
+
     /// `GET /_anteroom/jwks.json` (RFC 7517); 404 when the assertion is off.
     pub(super) fn jwks(&self) -> Reply {
         let Some(signer) = &self.presenter.signer else { return Reply::empty(StatusCode::NOT_FOUND) };

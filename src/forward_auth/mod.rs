@@ -10,9 +10,11 @@
 //! | `original` | what did the browser ask the gateway for? |
 //! | `service` | what is this request, and what does the core say? |
 //! | `answer` | how does a gateway hear yes or no? |
+//! | `oauth2_proxy` | what did people's gateways ask oauth2-proxy? |
 
 mod answer;
 pub mod listener;
+mod oauth2_proxy;
 mod original;
 mod peer;
 mod service;
@@ -36,6 +38,7 @@ use self::listener::Accepted;
 pub use self::listener::{Listen, Listener};
 pub use self::peer::GATEWAY_KEY;
 use self::peer::{Gatekeeper, Peer};
+pub use self::service::Dialect;
 use self::service::Service;
 use crate::auth::Auth;
 use crate::metrics::Open;
@@ -65,6 +68,8 @@ pub struct Settings {
     pub trusted: TrustedProxies,
     /// What they prove themselves with besides.
     pub key: Option<SecretString>,
+    /// Whether oauth2-proxy's paths answer too, and the dialect of `/oauth2/auth`.
+    pub oauth2_proxy: Option<Dialect>,
 }
 
 /// The forward-auth server, not yet listening.
@@ -76,7 +81,7 @@ impl ForwardAuth {
     /// Puts the parts together.
     pub fn new(settings: Settings, auth: Arc<Auth>, access_log: Arc<dyn AccessLog>) -> Self {
         let gatekeeper = Gatekeeper::new(settings.trusted, settings.key);
-        Self { service: Arc::new(Service::new(auth, access_log, gatekeeper)) }
+        Self { service: Arc::new(Service::new(auth, access_log, gatekeeper, settings.oauth2_proxy)) }
     }
 
     /// Serves until `shutdown` turns true, then lets open requests finish for at most `drain_deadline`.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout};
 use super::original::{self, Original, Unreadable};
 use super::peer::{Gatekeeper, Peer};
 use super::strangers::Strangers;
-use super::{Body, answer};
+use super::{Body, answer, oauth2_proxy};
 use crate::auth::{Auth, Check, RequestFacts, SessionPermit};
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::SystemEntropy;
@@ -40,7 +40,7 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// How a gateway asks and is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub enum Dialect {
     /// nginx `auth_request`.
     Nginx,
     /// Traefik, Caddy, HAProxy.
@@ -56,6 +56,8 @@ pub(super) struct Service {
     pub(super) gatekeeper: Gatekeeper,
     pub(super) request_ids: RequestIds,
     pub(super) strangers: Strangers,
+    /// The dialect of `/oauth2/auth`, where oauth2-proxy's paths are on.
+    pub(super) oauth2_proxy: Option<Dialect>,
 }
 
 /// An answer, and what the access log says of it.
@@ -67,9 +69,14 @@ struct Answered {
 
 impl Service {
     /// For these gateways.
-    pub(super) fn new(auth: Arc<Auth>, access_log: Arc<dyn AccessLog>, gatekeeper: Gatekeeper) -> Self {
+    pub(super) fn new(
+        auth: Arc<Auth>,
+        access_log: Arc<dyn AccessLog>,
+        gatekeeper: Gatekeeper,
+        oauth2_proxy: Option<Dialect>,
+    ) -> Self {
         let request_ids = RequestIds::new(&SystemEntropy);
-        Self { auth, access_log, gatekeeper, request_ids, strangers: Strangers::default() }
+        Self { auth, access_log, gatekeeper, request_ids, strangers: Strangers::default(), oauth2_proxy }
     }
 
     /// Answers a request from a peer.
@@ -79,7 +86,7 @@ impl Service {
         if !self.gatekeeper.knows(peer) || !self.gatekeeper.opens(&parts.headers) {
             return self.turn_away(peer, id);
         }
-        let Some((dialect, rest)) = question(parts.uri.path()) else {
+        let Some((dialect, rest)) = self.question(parts.uri.path()) else {
             return self.own(&parts, body, peer, started, id).await;
         };
         let asked = match dialect {
@@ -98,6 +105,16 @@ impl Service {
                 answered.response
             }
             Err(unreadable) => self.unreadable(dialect, unreadable, peer, id),
+        }
+    }
+
+    /// The dialect of a path, and what stands behind the dialect's own part of it.
+    fn question<'a>(&self, path: &'a str) -> Option<(Dialect, &'a str)> {
+        match self.oauth2_proxy {
+            Some(dialect) if oauth2_proxy::Endpoint::of(path) == Some(oauth2_proxy::Endpoint::Auth) => {
+                Some((dialect, ""))
+            }
+            _ => question(path),
         }
     }
 
@@ -212,6 +229,10 @@ impl Service {
             return self.refuse_unknown_host(Dialect::Forward, original, id);
         }
         let facts = facts(original, &id);
+        if let Some(reply) = self.as_oauth2_proxy(&facts) {
+            let response = answer::plain(reply, id);
+            return Answered { response, decision: Decision::Own.as_str(), permit: None };
+        }
         let (reply, decision) = match self.auth.check(&facts) {
             Check::Own(endpoint) => match read(body).await {
                 Ok(body) => (self.auth.serve(endpoint, &facts, &body).await, Decision::Own),
@@ -226,6 +247,17 @@ impl Service {
         };
         let response = answer::plain(reply, id);
         Answered { response, decision: decision.as_str(), permit: None }
+    }
+
+    /// The answer of oauth2-proxy's endpoints, where they are on.
+    fn as_oauth2_proxy(&self, facts: &RequestFacts<'_>) -> Option<Reply> {
+        let endpoint = oauth2_proxy::Endpoint::of(facts.path).filter(|_| self.oauth2_proxy.is_some())?;
+        if facts.method != Method::GET && facts.method != Method::HEAD {
+            return Some(Reply::empty(StatusCode::METHOD_NOT_ALLOWED));
+        }
+        let here = self.auth.origins().of_host(facts.host)?;
+        let moved = oauth2_proxy::moved(endpoint, facts.query, here, self.auth.origins());
+        Some(moved.unwrap_or_else(|| self.auth.oauth2_user_info(facts)))
     }
 
     fn record(&self, original: &Original<'_>, answered: &Answered, started: Instant, id: RequestId) {
