@@ -43,7 +43,7 @@ audit: ## Check licences, sources and published advisories (needs cargo-deny and
 		|| { echo "make audit needs cargo-deny: cargo install --locked cargo-deny" >&2; exit 1; }
 	$(CARGO) deny $(LOCKED) check
 
-bench: ## Measure: the decision alone, and the whole proxy beside a bare one (BENCH=--write keeps the figures)
+bench: ## Measure: a decision alone, the whole proxy and a forward-auth answer beside bare ones (BENCH=--write keeps the figures)
 	@scripts/setup build bench
 	@benches/run $(BENCH)
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from urllib.parse import urlsplit
 
 BROWSER = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36",
@@ -18,29 +19,44 @@ APP_COOKIES = (
     "_ga=GA1.1.1234567890.1700000000; theme=dark; "
     "csrftoken=J8zq1mXv0c2yQeR4tLwP9sKd; sessionid=4f8c1d2e3a5b6c7d8e9f0a1b2c3d4e5f"
 )
+PAGE = "/projects/alpha/boards/42?view=list"
 MICROSECONDS = {"us": 1, "ms": 1000, "s": 1_000_000}
 
 
-def headers(session_cookie):
-    return BROWSER | {"Cookie": f"{APP_COOKIES}; {session_cookie}"}
+def headers(*session_cookies):
+    return BROWSER | {"Cookie": "; ".join([APP_COOKIES, *session_cookies])}
 
 
-def wrk_command(port, seconds, connections, core, request_headers):
+def forwarded(url):
+    """What Traefik's ForwardAuth adds to the browser's headers when it asks whether a GET of `url` may pass."""
+    parts = urlsplit(url)
+    return {
+        "X-Forwarded-For": "203.0.113.7",
+        "X-Forwarded-Host": parts.netloc,
+        "X-Forwarded-Method": "GET",
+        "X-Forwarded-Port": "443",
+        "X-Forwarded-Proto": parts.scheme,
+        "X-Forwarded-Uri": parts._replace(scheme="", netloc="").geturl(),
+    }
+
+
+def wrk_command(port, path, seconds, connections, core, request_headers):
     flags = [part for name, value in request_headers.items() for part in ("-H", f"{name}: {value}")]
-    url = f"http://127.0.0.1:{port}/projects/alpha/boards/42?view=list"
+    url = f"http://127.0.0.1:{port}{path}"
     return ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *flags, url]
 
 
-def run(program, seconds, connections, core, request_headers):
+def run(program, path, seconds, connections, core, request_headers):
     """One round against a program: throughput, its CPU time per request, latency."""
     before = program.cpu_seconds()
-    command = wrk_command(program.port, seconds, connections, core, request_headers)
+    command = wrk_command(program.port, path, seconds, connections, core, request_headers)
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     cpu = program.cpu_seconds() - before
     if "Non-2xx" in out or "Socket errors" in out:
         raise SystemExit(f"not every request was answered as it should be:\n{out}")
     requests = int(re.search(r"(\d+) requests in", out)[1])
     return {
+        "requests": requests,
         "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]),
         "cpu_us": cpu * 1e6 / requests,
         "p50_us": _latency(out, 50),

@@ -19,17 +19,21 @@ class Program:
 
     def __init__(self, command, port, core, log):
         started = time.perf_counter()
-        self.port, self.command = port, [str(part) for part in command]
+        self.port, self.command, self.log = port, [str(part) for part in command], log.name
         self.process = subprocess.Popen(
             ["taskset", "-c", str(core), *self.command], stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
-        self.ready_ms = (self._answers() - started) * 1000
+        try:
+            self.ready_ms = (self._answers() - started) * 1000
+        except BaseException:
+            self.stop()
+            raise
 
     def _answers(self, patience=15):
         deadline = time.perf_counter() + patience
         while time.perf_counter() < deadline:
             if self.process.poll() is not None:
-                raise SystemExit(f"{self.command[0]} ended with {self.process.returncode}; see the log")
+                raise SystemExit(f"{self.command[0]} ended with {self.process.returncode}; see {self.log}")
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=patience) as s:
                     s.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -38,7 +42,7 @@ class Program:
             except ConnectionError:
                 pass
             time.sleep(0.0005)
-        raise SystemExit(f"{self.command[0]} did not answer within {patience} s")
+        raise SystemExit(f"{self.command[0]} did not answer within {patience} s; see {self.log}")
 
     def cpu_seconds(self):
         """User and system time of all threads, in steps of one clock tick (10 ms)."""

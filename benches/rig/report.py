@@ -9,16 +9,18 @@ import subprocess
 from statistics import median
 
 
+# A server that waits for work wakes up for fewer requests at a time: at 30 % of a core hyper's cost was a fifth higher.
+SATURATED = 0.9
+
 HEAD = """# What Anteroom costs
 
-Written by `benches/run --write`; read the ratios, not the absolute figures. Upstream and load share one core, the proxy
-under test has another; on a small virtual machine that others use too, figures of single rounds drift by 15 % and more,
-while ratios within a round drift less. Every figure is a median over the rounds, with the lowest and the highest.
+Written by `benches/run --write`, each section by itself; read the ratios, not the absolute figures: on a small virtual
+machine that others use too, figures of single rounds drift by 15 % and more, while ratios within a round drift less. Every
+figure is a median over the rounds, with the lowest and the highest.
 
-All are sent the same bytes by `wrk` over loopback: a browser's headers with five cookies, one of them the session; 1 KiB
-comes back. CPU is user and system time of the whole process (`/proc/PID/stat`). `stock pingora` is pingora's own server
-with its defaults and the system's allocator; `bare pingora` has Anteroom's allocator, runtime, accept loop and settings
-and does nothing but forward. Latency is taken at saturation: it is queueing for the most part.
+Load comes from `wrk` over loopback, on a core of its own. CPU is user and system time of the whole process
+(`/proc/PID/stat`). `wrk` sends the next request when the last one is answered (a closed loop), as fast as the server can:
+latency is taken at saturation, is queueing for the most part, and does not show what a pause would do to a steady stream.
 """
 
 
@@ -44,19 +46,37 @@ def processes(results):
             spread(r["ready_ms"]),
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    idle = [name for name, r in results.items() if median(one["busy"] for one in r["rounds"]) < SATURATED]
+    if idle:
+        lines += [
+            "",
+            f"Had less than {SATURATED:.0%} of a core, because the load was too slow or something else ran there: "
+            f"{', '.join(idle)}. CPU per request is then not that of a busy server, mostly too high; run it again.",
+        ]
     return lines
 
 
-def ratios(results, against):
+def comparison(results, against):
     """Each round against the same round of the other, then the median: what drifts, drifts for both."""
-    lines = [f"| CPU per request against | {' | '.join(against)} |", f"|---|{'---|' * len(against)}"]
-    for name, r in results.items():
-        cells = []
-        for other in against:
-            pairs = zip(r["rounds"], results[other]["rounds"])
-            cells.append(spread([a["cpu_us"] / b["cpu_us"] for a, b in pairs], "{:.3f}"))
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return lines
+    lines = []
+    for other in against:
+        lines += ["", f"| against {other} | CPU per request | p50 | p99 | RSS loaded |", "|---|---|---|---|---|"]
+        for name, r in results.items():
+            pairs = list(zip(r["rounds"], results[other]["rounds"]))
+            cells = [spread([a[key] / b[key] for a, b in pairs], "{:.3f}") for key in ("cpu_us", "p50_us", "p99_us")]
+            lines.append(f"| {' | '.join([name, *cells])} | {r['loaded_mb'] / results[other]['loaded_mb']:.2f} |")
+    return lines[1:]
+
+
+def write(path, title, text, order):
+    """Replaces one section of a results file; the others stay, in the given order of titles."""
+    sections = {}
+    for section in path.read_text().split("\n## ")[1:]:
+        name, _, rest = section.partition("\n")
+        sections[name] = rest.strip()
+    sections[title] = text
+    parts = [f"## {name}\n\n{sections[name]}\n" for name in order if name in sections]
+    path.write_text("\n".join([HEAD, *parts]))
 
 
 def decisions(target):
