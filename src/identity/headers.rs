@@ -74,7 +74,7 @@ impl Preset {
 }
 
 /// The header of the signed assertion.
-pub const ASSERTION: HeaderName = HeaderName::from_static("x-anteroom-assertion");
+pub static ASSERTION: HeaderName = HeaderName::from_static("x-anteroom-assertion");
 /// What the upstream answers once it knows a new user; removed before the browser sees it.
 pub const PROVISIONED: HeaderName = HeaderName::from_static("x-anteroom-provisioned");
 
@@ -155,6 +155,16 @@ impl Layout {
             |(name, claim): &(HeaderName, Claim)| Some((name.clone(), value(*claim, person, new_user)?));
         HeaderSet { pairs: self.headers.iter().filter_map(pair).collect() }
     }
+
+    /// The names of all headers that are ever set, the assertion's last.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.headers.iter().map(|(name, _)| name).chain([&ASSERTION])
+    }
+
+    /// The names that clients may not send besides all of `X-Anteroom-*`, in lower case with `-`.
+    pub fn reserved_names(&self) -> impl Iterator<Item = &str> {
+        self.reserved.iter().flatten().filter_map(|name| std::str::from_utf8(name).ok())
+    }
 }
 
 impl HeaderSet {
@@ -167,7 +177,7 @@ impl HeaderSet {
     #[must_use]
     pub fn with_assertion(mut self, token: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(token) {
-            self.pairs.push((ASSERTION, value));
+            self.pairs.push((ASSERTION.clone(), value));
         }
         self
     }
