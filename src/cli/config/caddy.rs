@@ -5,7 +5,7 @@
 use askama::Template;
 
 use super::Format;
-use super::site::{Anteroom, Site};
+use super::site::Site;
 
 /// The usual form first.
 pub(super) const FORMATS: &[Format] =
