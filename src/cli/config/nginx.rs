@@ -21,8 +21,9 @@ struct Conf<'a> {
     anteroom: String,
     listen: String,
     headers: Vec<Header<'a>>,
-    cookies: String,
-    kept: String,
+    ours: &'static str,
+    cookie_steps: Vec<CookieStep>,
+    left: String,
 }
 
 /// A header to copy, and what nginx's variables call it.
@@ -33,7 +34,6 @@ struct Header<'a> {
 
 impl<'a> Conf<'a> {
     fn new(site: &'a Site) -> Self {
-        let (cookies, kept) = other_cookies();
         let variable = |name: &str| name.to_ascii_lowercase().replace('-', "_");
         let header = |name: &'a String| Header { name, variable: variable(name) };
         Self {
@@ -47,30 +47,34 @@ impl<'a> Conf<'a> {
                 None => site.listen.port.to_string(),
             },
             headers: site.headers.iter().map(header).collect(),
-            cookies,
-            kept,
+            ours: OURS,
+            cookie_steps: (1..=STEPS).map(CookieStep::new).collect(),
+            left: after_step(STEPS),
         }
     }
 }
 
-/// How many groups of Anteroom's cookies may stand between those of the app. Browsers send at most a session, a loop
-/// guard and five sign-ins under way.
-const GROUPS: usize = 8;
+/// The names of Anteroom's cookies, plain and prefixed twins alike, in the little that every PCRE has: subroutine calls
+/// fail in an nginx that is built with the first PCRE.
+const OURS: &str = "(?:__Host-|__Secure-)?anteroom(?:-loop|-flow-[^=;]*)?=";
+/// How many of Anteroom's cookies can be taken away. Browsers send at most a session, a loop guard and five sign-ins
+/// under way.
+const STEPS: usize = 8;
 
-/// The expression that takes a `Cookie` line apart, and its captures that are the app's.
-///
-/// Runs of the app's cookies and runs of Anteroom's (plain and prefixed twins alike) take turns; possessive, so that no
-/// line takes long.
-fn other_cookies() -> (String, String) {
-    let ours = r"(?:__Host-|__Secure-)?anteroom(?:-loop|-flow-[^=;]*)?=[^;]*+(?:;\s*+|$)";
-    let other = r"(?!(?&anteroom_ours))(?:[^;]*+;\s*+|[^;]++$)";
-    let names: Vec<String> = (0..=GROUPS).map(|index| format!("anteroom_c{index}")).collect();
-    let runs: Vec<String> = names.iter().map(|name| format!("(?<{name}>(?&anteroom_other)*+)")).collect();
-    let pattern = format!(
-        "(?(DEFINE)(?<anteroom_ours>{ours})(?<anteroom_other>{other}))^{}$",
-        runs.join("(?&anteroom_ours)*+")
-    );
-    (pattern, names.iter().map(|name| format!("${name}")).collect())
+/// One step of taking cookies away, from one variable into another.
+struct CookieStep {
+    from: String,
+    to: String,
+}
+
+impl CookieStep {
+    fn new(step: usize) -> Self {
+        Self { from: after_step(step.saturating_sub(1)), to: after_step(step) }
+    }
+}
+
+fn after_step(step: usize) -> String {
+    if step == 0 { "$http_cookie".into() } else { format!("$anteroom_cookies_{step}") }
 }
 
 #[derive(Template)]
