@@ -5,9 +5,13 @@
 //! Must not: touch the network, or guess what the configuration does not say.
 
 mod caddy;
+mod envoy;
+mod gateway_api;
 mod haproxy;
+mod kubernetes;
 mod nginx;
 mod site;
+mod traefik;
 
 use std::io;
 
@@ -23,7 +27,8 @@ pub struct GatewayArgs {
     /// The gateway in front of the app
     #[arg(value_enum, value_name = "GATEWAY")]
     pub gateway: Gateway,
-    /// Which of its forms; without it the first one named here. nginx: conf, ingress. haproxy: cfg, lua. caddy: caddyfile
+    /// Which of its forms; without it the first one named here. nginx: conf, ingress. haproxy: cfg, lua. caddy: caddyfile.
+    /// traefik: file, compose, crd. envoy: static, grpc, gateway. gateway-api: httproute
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<String>,
     /// Where the configuration is.
@@ -49,6 +54,12 @@ pub enum Gateway {
     Haproxy,
     /// Caddy
     Caddy,
+    /// Traefik
+    Traefik,
+    /// Envoy, and Envoy Gateway
+    Envoy,
+    /// Other implementations of the Kubernetes Gateway API
+    GatewayApi,
 }
 
 /// One form in which a gateway's configuration can be printed.
@@ -66,6 +77,9 @@ impl Gateway {
             Self::Nginx => nginx::FORMATS,
             Self::Haproxy => haproxy::FORMATS,
             Self::Caddy => caddy::FORMATS,
+            Self::Traefik => traefik::FORMATS,
+            Self::Envoy => envoy::FORMATS,
+            Self::GatewayApi => gateway_api::FORMATS,
         }
     }
 }
@@ -90,7 +104,14 @@ pub(super) fn config(args: &GatewayArgs, terminal: &mut Terminal<'_>) -> io::Res
             return Ok(Exit::Usage);
         }
     };
-    let text = (format.print)(&site).map_err(io::Error::other)?;
+    let text = match (format.print)(&site) {
+        Ok(text) => text,
+        // What this gateway cannot be told.
+        Err(reason) => {
+            writeln!(terminal.err, "{reason}")?;
+            return Ok(Exit::Usage);
+        }
+    };
     writeln!(terminal.out, "{}", text.trim_end())?;
     Ok(Exit::Success)
 }
