@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{free_address, printed};
 use crate::support::process::Process;
-use crate::support::raw::{RawResponse, exchange};
+use crate::support::raw::{RawClient, RawResponse, exchange};
 use crate::support::upstream::{Answer, Request, Upstream};
 
 /// What the stand-in says of the one who is signed in; `-` for what it does not know.
@@ -57,7 +57,7 @@ impl Setting {
     pub(crate) async fn new(arguments: &[&str]) -> Self {
         let (gateway, folder) = (free_address(), TempDir::new().unwrap());
         let host = format!("localhost:{}", gateway.port());
-        let (anteroom, app) = (Upstream::with(stand_in).await, Upstream::start().await);
+        let (anteroom, app) = (Upstream::with(stand_in).await, Upstream::with(app).await);
         let file = folder.path().join("anteroom.toml");
         let text = format!(
             "public_url = \"http://{host}\"\n[atlassian]\nclient_id = \"anteroomdemoclient00000000000001\"\n\
@@ -102,6 +102,7 @@ pub(crate) async fn all(setting: Setting, gateway: &Process) {
     own_pages_are_not_asked_about(&setting).await;
     nobody_asks_from_outside(&setting).await;
     hosts_are_known_ones(&setting).await;
+    bodies_and_web_sockets_pass(&setting).await;
     without_anteroom_nothing_passes(setting).await;
     assert!(!gateway.output().to_ascii_lowercase().contains("deprecated"), "{}", gateway.output());
 }
@@ -195,6 +196,34 @@ async fn hosts_are_known_ones(setting: &Setting) {
     assert_eq!(setting.ask("GET http://other.example/", "Cookie: anteroom=ok\r\n").await.status, 404);
 }
 
+async fn bodies_and_web_sockets_pass(setting: &Setting) {
+    let session = "Cookie: anteroom=ok\r\n";
+    let body = "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n";
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        let mut client = RawClient::connect(setting.gateway).await;
+        client
+            .send(format!("{method} /form HTTP/1.1\r\nHost: {}\r\n{session}{body}\r\n", setting.host))
+            .await;
+        assert_eq!(client.response_to(method).await.status, 200, "{method}");
+        let seen = setting.app.last();
+        assert_eq!((seen.method(), seen.body.as_slice()), (method, b"hello".as_slice()));
+    }
+
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let mut client = RawClient::connect(setting.gateway).await;
+    client.send(format!("GET /socket HTTP/1.1\r\nHost: {}\r\n{session}{upgrade}", setting.host)).await;
+    assert_eq!(client.head().await.start_line, "HTTP/1.1 101 Switching Protocols");
+    client.send("to and fro").await;
+    assert_eq!(client.bytes(10).await, b"to and fro");
+    assert_eq!(setting.app.last().all("X-Anteroom-Email"), ["ada@example.com"]);
+
+    let before = setting.app.requests().len();
+    let mut client = RawClient::connect(setting.gateway).await;
+    client.send(format!("GET /socket HTTP/1.1\r\nHost: {}\r\n{upgrade}", setting.host)).await;
+    assert_eq!((client.response().await.status, setting.app.requests().len()), (302, before));
+}
+
 async fn without_anteroom_nothing_passes(setting: Setting) {
     let Setting { gateway, host, anteroom, app, .. } = setting;
     drop(anteroom);
@@ -204,6 +233,17 @@ async fn without_anteroom_nothing_passes(setting: Setting) {
     let answer = exchange(gateway, question).await;
     assert!(answer.status >= 500, "{answer:?}");
     assert_eq!(app.requests().len(), before);
+}
+
+fn app(request: &Request) -> Answer {
+    match request.header("Upgrade") {
+        Some(_) => Answer::raw(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+        )
+        .then_echo(),
+        None => Answer::ok("ok"),
+    }
 }
 
 /// Anteroom, as far as a gateway sees it.
