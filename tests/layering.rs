@@ -71,7 +71,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("oauth2", &["atlassian"]),
     ("jsonwebtoken", &["identity", "emulator"]),
     ("figment", &["config"]),
-    ("askama", &["pages", "emulator"]),
+    ("askama", &["pages", "emulator", "cli"]),
     ("redb", &["store"]),
     ("ipnet", &["net"]),
     ("psl", &["config"]),

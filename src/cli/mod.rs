@@ -5,6 +5,7 @@
 
 mod check;
 mod completions;
+mod config;
 mod demo;
 mod emulator;
 mod healthcheck;
@@ -25,6 +26,7 @@ use crate::config::{Config, ConfigErrors, Environment, Flag, LoadOptions, Warnin
 
 pub use check::CheckArgs;
 pub use completions::CompletionsArgs;
+pub use config::{Gateway, GatewayArgs};
 pub use demo::DemoArgs;
 pub use emulator::EmulatorArgs;
 pub use healthcheck::HealthcheckArgs;
@@ -55,6 +57,8 @@ pub enum Command {
     Emulator(EmulatorArgs),
     /// Say whether the configuration is valid: every mistake at once, with its place and its remedy; no network
     Check(CheckArgs),
+    /// Print what the gateway in front of the app has to be told, complete for this configuration
+    Config(GatewayArgs),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// Print a fresh session secret
@@ -161,6 +165,7 @@ pub fn execute(cli: Cli, terminal: &mut Terminal<'_>) -> Exit {
         Command::Demo(args) => demo::demo(&args, terminal),
         Command::Emulator(args) => emulator::emulator(&args, terminal),
         Command::Check(args) => check::check(&args, terminal),
+        Command::Config(args) => config::config(&args, terminal),
         Command::Schema => schema::schema(terminal),
         Command::Keygen => keygen::keygen(terminal),
         Command::Completions(args) => completions::completions(&args, terminal),

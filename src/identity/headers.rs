@@ -180,6 +180,11 @@ impl Layout {
         self.headers.iter().map(|(name, _)| name).chain([&ASSERTION])
     }
 
+    /// The names that clients may not send besides all of `X-Anteroom-*`, in lower case with `-`.
+    pub fn reserved_names(&self) -> impl Iterator<Item = &str> {
+        self.reserved.iter().flatten().filter_map(|name| std::str::from_utf8(name).ok())
+    }
+
     fn set(&self, value: impl Fn(Claim) -> Option<HeaderValue>) -> HeaderSet {
         let line = |(name, claim): &(HeaderName, Claim)| {
             let line = Line { name: name.clone(), value: value(*claim), fits: true };

@@ -8,6 +8,7 @@
 //! | [`process`] | child processes that cannot outlive their test |
 //! | [`browser`], [`axe`] | Chromium through WebDriver, and the accessibility check in it |
 //! | [`site`], [`person`] | a whole Anteroom with its Atlassian, and somebody who uses it |
+//! | [`gateway`] | real gateways with the configuration that `anteroom config` prints |
 //! | [`venv`], [`radicale`], [`websocket_app`] | apps from PyPI |
 //!
 //! Each module tests itself at its end: a harness that lies would make every other test worthless.
@@ -16,6 +17,7 @@
 
 pub(crate) mod axe;
 pub(crate) mod browser;
+pub(crate) mod gateway;
 pub(crate) mod http1;
 pub(crate) mod person;
 pub(crate) mod process;

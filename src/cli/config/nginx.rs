@@ -1,0 +1,84 @@
+//! What is nginx told? `auth_request` before every request to the app, or the annotations that ingresses read.
+//!
+//! <https://nginx.org/en/docs/http/ngx_http_auth_request_module.html>,
+//! <https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations/>
+
+use askama::Template;
+
+use super::Format;
+use super::site::{Anteroom, Site};
+
+/// The usual form first.
+pub(super) const FORMATS: &[Format] = &[
+    Format { name: "conf", print: |site| Conf::new(site).render() },
+    Format { name: "ingress", print: |site| Ingress { site }.render() },
+];
+
+#[derive(Template)]
+#[template(path = "nginx.conf", escape = "none", whitespace = "preserve")]
+struct Conf<'a> {
+    site: &'a Site,
+    anteroom: String,
+    listen: String,
+    headers: Vec<Header<'a>>,
+    ours: &'static str,
+    cookie_steps: Vec<CookieStep>,
+    left: String,
+}
+
+/// A header to copy, and what nginx's variables call it.
+struct Header<'a> {
+    name: &'a str,
+    variable: String,
+}
+
+impl<'a> Conf<'a> {
+    fn new(site: &'a Site) -> Self {
+        let variable = |name: &str| name.to_ascii_lowercase().replace('-', "_");
+        let header = |name: &'a String| Header { name, variable: variable(name) };
+        Self {
+            site,
+            anteroom: match &site.anteroom {
+                Anteroom::Tcp(address) => address.clone(),
+                Anteroom::Unix(path) => format!("unix:{path}"),
+            },
+            listen: match &site.listen.host {
+                Some(host) => format!("{host}:{}", site.listen.port),
+                None => site.listen.port.to_string(),
+            },
+            headers: site.headers.iter().map(header).collect(),
+            ours: OURS,
+            cookie_steps: (1..=STEPS).map(CookieStep::new).collect(),
+            left: after_step(STEPS),
+        }
+    }
+}
+
+/// The names of Anteroom's cookies, plain and prefixed twins alike, in the little that every PCRE has: subroutine calls
+/// fail in an nginx that is built with the first PCRE.
+const OURS: &str = "(?:__Host-|__Secure-)?anteroom(?:-loop|-flow-[^=;]*)?=";
+/// How many of Anteroom's cookies can be taken away. Browsers send at most a session, a loop guard and five sign-ins
+/// under way.
+const STEPS: usize = 8;
+
+/// One step of taking cookies away, from one variable into another.
+struct CookieStep {
+    from: String,
+    to: String,
+}
+
+impl CookieStep {
+    fn new(step: usize) -> Self {
+        Self { from: after_step(step.saturating_sub(1)), to: after_step(step) }
+    }
+}
+
+fn after_step(step: usize) -> String {
+    if step == 0 { "$http_cookie".into() } else { format!("$anteroom_cookies_{step}") }
+}
+
+#[derive(Template)]
+#[template(path = "ingress.yaml", escape = "none", whitespace = "preserve")]
+struct Ingress<'a> {
+    site: &'a Site,
+}

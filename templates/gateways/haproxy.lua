@@ -1,0 +1,1 @@
+# {{ site.callback_path }}

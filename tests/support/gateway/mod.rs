@@ -1,0 +1,59 @@
+//! Does a real gateway do what we tell it? Programs from PyPI, started with what `anteroom config` prints.
+//!
+//! A gateway needs its address in its configuration, so the address is chosen first: [`free_address`], then
+//! [`printed`], then `traefik::start` and so on.
+
+pub(crate) mod checks;
+pub(crate) mod envoy;
+pub(crate) mod traefik;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::process::Process;
+use super::raw::try_exchange;
+use super::venv::programs_of;
+use super::{DEADLINE, repository};
+
+/// An address on loopback that nobody listens on just now.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// What `anteroom config` prints with these arguments for this configuration file.
+pub(crate) fn printed(config: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_anteroom"));
+    command.arg("config").args(arguments).arg("--config").arg(config);
+    let output = command.output().expect("anteroom runs");
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// A program that `tests/gateways/requirements.txt` installs.
+fn program(name: &str) -> PathBuf {
+    programs_of("gateways", &repository("tests/gateways/requirements.txt")).join(name)
+}
+
+/// Waits until the gateway knows this host: a gateway may listen before it has read its routes, and answers 404 until
+/// then. Asks for `/` as an anonymous program would.
+async fn serves(process: Process, address: SocketAddr, host: &str) -> Process {
+    let question = format!("GET / HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    let ready = async {
+        loop {
+            let listens = TcpStream::connect(address).await.is_ok();
+            if listens && try_exchange(address, &question).await.is_ok_and(|answer| answer.status != 404) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    if timeout(DEADLINE, ready).await.is_err() {
+        panic!("the gateway does not serve {host} at {address}. It said:\n{}", process.output());
+    }
+    process
+}
