@@ -5,14 +5,31 @@
 use askama::Template;
 
 use super::Format;
-use super::site::Site;
+use super::site::{Anteroom, Site};
 
 /// The usual form first.
 pub(super) const FORMATS: &[Format] =
-    &[Format { name: "caddyfile", print: |site| Caddyfile { site }.render() }];
+    &[Format { name: "caddyfile", print: |site| Caddyfile::new(site).render() }];
 
 #[derive(Template)]
 #[template(path = "Caddyfile", escape = "none", whitespace = "preserve")]
 struct Caddyfile<'a> {
     site: &'a Site,
+    anteroom: String,
+    reserved: Vec<&'a str>,
+}
+
+impl<'a> Caddyfile<'a> {
+    fn new(site: &'a Site) -> Self {
+        let names = site.headers.iter().chain(&site.also_reserved).map(String::as_str);
+        Self {
+            site,
+            anteroom: match &site.anteroom {
+                Anteroom::Tcp(address) => address.clone(),
+                Anteroom::Unix(path) => format!("unix/{path}"),
+            },
+            // The whole of Anteroom's own namespace goes in one line.
+            reserved: names.filter(|name| !name.starts_with("X-Anteroom-")).collect(),
+        }
+    }
 }

@@ -27,8 +27,8 @@ pub struct GatewayArgs {
     /// The gateway in front of the app
     #[arg(value_enum, value_name = "GATEWAY")]
     pub gateway: Gateway,
-    /// Which of its forms; without it the first one named here. nginx: conf, ingress. haproxy: cfg, lua. caddy: caddyfile.
-    /// traefik: file, compose, crd. envoy: static, grpc, gateway. gateway-api: httproute
+    /// Which of its forms; without it the first one named here. nginx: conf, ingress, ingress-traefik. haproxy: cfg, lua.
+    /// caddy: caddyfile. traefik: file, compose, crd. envoy: static, grpc, gateway. gateway-api: httproute
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<String>,
     /// Where the configuration is.

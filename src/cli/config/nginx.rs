@@ -11,7 +11,8 @@ use super::site::{Anteroom, Site};
 /// The usual form first.
 pub(super) const FORMATS: &[Format] = &[
     Format { name: "conf", print: |site| Conf::new(site).render() },
-    Format { name: "ingress", print: |site| Ingress { site }.render() },
+    Format { name: "ingress", print: |site| Ingress::new(site, false).render() },
+    Format { name: "ingress-traefik", print: |site| Ingress::new(site, true).render() },
 ];
 
 #[derive(Template)]
@@ -81,4 +82,48 @@ fn after_step(step: usize) -> String {
 #[template(path = "ingress.yaml", escape = "none", whitespace = "preserve")]
 struct Ingress<'a> {
     site: &'a Site,
+    /// Traefik speaks its own dialect when it reads these annotations.
+    traefik: bool,
+    anteroom: Service,
+    app: Service,
+}
+
+/// A Kubernetes service.
+struct Service {
+    name: String,
+    namespace: Option<String>,
+    port: String,
+}
+
+impl<'a> Ingress<'a> {
+    fn new(site: &'a Site, traefik: bool) -> Self {
+        let anteroom = match &site.anteroom {
+            Anteroom::Tcp(address) => address.as_str(),
+            // An ingress reaches no socket; the port is the usual one.
+            Anteroom::Unix(_) => "anteroom:4182",
+        };
+        let app = site.upstream.authority();
+        Self { site, traefik, anteroom: Service::of(anteroom, "anteroom"), app: Service::of(&app, "app") }
+    }
+}
+
+impl Service {
+    /// From `NAME.NAMESPACE.svc…:PORT`; an address of a machine stands for no service, so `name` takes its place.
+    fn of(address: &str, name: &str) -> Self {
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, "80"));
+        let mut labels = host.split('.').map(str::to_owned);
+        let first = labels.next().filter(|label| label.starts_with(|c: char| c.is_ascii_lowercase()));
+        match first {
+            Some(label) if label != "localhost" => {
+                Self { name: label, namespace: labels.next(), port: port.into() }
+            }
+            _ => Self { name: name.into(), namespace: None, port: port.into() },
+        }
+    }
+
+    /// As another pod reaches it.
+    fn address(&self) -> String {
+        let namespace = self.namespace.as_deref().unwrap_or("default");
+        format!("{}.{namespace}.svc.cluster.local:{}", self.name, self.port)
+    }
 }

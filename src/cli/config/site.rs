@@ -244,6 +244,11 @@ impl Host {
             central,
         })
     }
+
+    /// `https` or `http`.
+    pub(super) fn scheme(&self) -> &str {
+        self.origin.split_once("://").map_or("https", |(scheme, _)| scheme)
+    }
 }
 
 /// The host (IPv6 in brackets) before the last colon and the port behind it.
