@@ -24,6 +24,7 @@ mod browser;
 mod config;
 mod emulator;
 mod forward_auth;
+mod gateways;
 mod layering;
 mod ops;
 mod proxy;

@@ -115,6 +115,8 @@ pub(crate) struct Site {
     pub(crate) sample: Option<SampleApp>,
     /// Lines of the audit and access logs, in order.
     pub(crate) log: Arc<Log>,
+    /// Its configuration file.
+    pub(crate) toml: String,
     public_url: String,
     address: SocketAddr,
     ops: SocketAddr,
@@ -188,7 +190,7 @@ impl Site {
         let served = tokio::spawn(async move {
             app.run(Stop(Some(stopped))).await;
         });
-        Self { emulator, sample, log, public_url, address, ops, stop: Some(stop), served: Some(served) }
+        Self { emulator, sample, log, toml, public_url, address, ops, stop: Some(stop), served: Some(served) }
     }
 
     /// Where browsers go: `http://localhost:PORT`, which is the gateway's port where there is one.
