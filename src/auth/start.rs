@@ -2,7 +2,7 @@
 //!
 //! Only a navigation begins a flow: prefetches, frames and scripts would leave orphans and overwrite each other.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use super::{Auth, RequestFacts};
 use crate::gate::{Asker, ReturnTo};
@@ -21,7 +21,9 @@ impl Auth {
         let endpoint = if self.settings.sign_in_page { "sign-in" } else { "start" };
         // The start page is where people land anyway: asking for it is not asking for a page.
         let asked_for = asked_for.filter(|r| r.as_str() != "/");
-        Reply::redirect(&with_return_to(&format!("/_anteroom/{endpoint}"), asked_for.as_ref(), false))
+        let target = with_return_to(&format!("/_anteroom/{endpoint}"), asked_for.as_ref(), false);
+        let safe = facts.method == Method::GET || facts.method == Method::HEAD;
+        if safe { Reply::redirect(&target) } else { Reply::see_other(&target) }
     }
 
     /// `GET /_anteroom/sign-in?return_to=…&switch=1`

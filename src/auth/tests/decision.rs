@@ -21,6 +21,17 @@ async fn a_navigation_goes_to_the_sign_in_page_with_its_way_back() {
 }
 
 #[tokio::test]
+async fn a_form_that_was_sent_too_late_goes_to_the_sign_in_page_by_get() {
+    let site = Site::standard().await;
+    let reply = Browser::default().send(&site, Method::POST, "/board", b"a=1").await.reply();
+    assert_eq!(reply.status, StatusCode::SEE_OTHER);
+    assert_eq!(location(&reply), "/_anteroom/sign-in?return_to=%2Fboard");
+    let script = [("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")];
+    let reply = as_program(&script).send(&site, Method::POST, "/board", b"a=1").await.reply();
+    assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
 async fn programs_get_a_401_they_can_read() {
     let site = Site::standard().await;
     let reply = as_program(&[("accept", "application/json")]).get(&site, "/api?secret=1").await.reply();
