@@ -264,6 +264,7 @@ fn the_audit_log_is_as_documented() {
         },
         AuditEvent::Refused { account_id: "a", email: None, reason: "account_type" },
         AuditEvent::SignInFailed { code: "signin.declined" },
+        AuditEvent::HandedOff { account_id: "a", app: "https://wiki.example.com", session: "5e55" },
         AuditEvent::SignedOut { account_id: "a", session: "5e55" },
     ];
     let lines = written(|lines| {
@@ -288,6 +289,7 @@ fn the_audit_log_is_as_documented() {
             ["sign-in", "start", "success", "", "a"],
             ["sign-in-refused", "start", "failure", "account_type", "a"],
             ["sign-in-failed", "start", "failure", "signin.declined", ""],
+            ["hand-off", "start", "success", "", "a"],
             ["sign-out", "end", "success", "", "a"],
         ]
     );
