@@ -172,6 +172,7 @@ fn metrics_md_is_complete_and_true() {
     metrics.request(200, Duration::from_millis(3));
     metrics.decision(Decision::SignedIn);
     metrics.sign_in("success", "email_domains");
+    metrics.hand_off("success");
     metrics.atlassian("token", "ok", Duration::from_millis(80));
     let text = metrics.expose();
     let documented: Series = rows("metrics.md", "# Metrics")

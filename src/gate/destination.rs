@@ -73,6 +73,7 @@ mod tests {
             let destination = Destination::parse(&origins, app, None);
             assert_eq!(origins.get(destination.origin(&origins)).as_str(), want, "{app:?}");
         }
+        assert_eq!(Destination::parse(&origins, Some("evil.example"), None), Destination::default());
         let gone = Destination { app: Some("evil.example".into()), path: None };
         assert_eq!(gone.origin(&origins), OriginId::CENTRAL, "what was sealed is looked up again");
         let page = Destination::parse(&origins, Some("auth.example"), ReturnTo::parse("/page"));

@@ -45,6 +45,7 @@ async fn a_code_works_once() {
     assert_eq!(location(&browser.open(&site, &code).await.reply()), "/p", "the back button just goes on");
     let reply = refused(&site, &mut before, &code).await;
     assert!(text(&reply).contains("signin.state_replayed"), "the same cookies again");
+    assert_eq!(before.flows(), 0, "and they are gone");
     assert!(text(&reply).contains("/_anteroom/sign-in?return_to=%2Fp"), "a way to try again");
 }
 
