@@ -101,6 +101,11 @@ struct SignInLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
     endpoint: &'static str,
     outcome: &'static str,
@@ -121,6 +126,7 @@ pub struct Metrics {
     decisions: Vec<Counter>,
     sign_ins_started: Counter,
     sign_ins: Family<SignInLabels, Counter>,
+    hand_offs: Family<OutcomeLabels, Counter>,
     atlassian: Family<CallLabels, Histogram, fn() -> Histogram>,
     sign_outs: Counter,
     store_errors: Counter,
@@ -185,6 +191,11 @@ impl Metrics {
                 .collect(),
             sign_ins_started: register!("signins_started", "Browsers sent to Atlassian", Counter::default()),
             sign_ins: register!("signins", "Callbacks, by outcome and reason", Family::default()),
+            hand_offs: register!(
+                "hand_offs",
+                "Sessions handed to an app's host, by outcome",
+                Family::default()
+            ),
             atlassian,
             sign_outs: register!("signouts", "Sessions ended by their owner", Counter::default()),
             store_errors: register!("session_store_errors", "Store calls that failed", Counter::default()),
@@ -239,6 +250,11 @@ impl Metrics {
     /// Counts a callback: `outcome` is `success`, `denied` or `failed`; `reason` a stable code.
     pub fn sign_in(&self, outcome: &'static str, reason: &'static str) {
         self.sign_ins.get_or_create(&SignInLabels { outcome, reason }).inc();
+    }
+
+    /// Counts a hand-off to an app's host: `success`, `restarted` or `failed`.
+    pub fn hand_off(&self, outcome: &'static str) {
+        self.hand_offs.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// Records a call to Atlassian.

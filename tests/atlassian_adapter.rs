@@ -52,7 +52,7 @@ fn adapter(base: &str, change: impl FnOnce(&mut Settings)) -> (Atlassian, Calls)
 /// What a browser's callback leaves in our hands.
 fn grant(verifier: Option<[u8; 32]>) -> CodeGrant {
     let now = Timestamp::from_secs(1_000);
-    let pending = Pending::begin(None, 0, [1; 16], verifier, now);
+    let pending = Pending::begin(anteroom::gate::Destination::default(), 0, [1; 16], verifier, now);
     let mut query = form_urlencoded::Serializer::new(String::new());
     let query = query.extend_pairs([("code", CODE), ("state", "s")]).finish();
     let callback = Callback::parse(&query).unwrap();

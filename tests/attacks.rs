@@ -159,7 +159,7 @@ async fn nobody_comes_in_without_a_session() {
 
 fn to_own_sign_in(response: &crate::support::raw::RawResponse) -> bool {
     let own = |to: &str| to.starts_with("/_anteroom/") || to.starts_with("https://app.example/_anteroom/");
-    response.status == 302 && response.header("location").is_some_and(own)
+    matches!(response.status, 302 | 303) && response.header("location").is_some_and(own)
 }
 
 #[tokio::test]

@@ -173,6 +173,7 @@ fn metrics_md_is_complete_and_true() {
     metrics.decision(Decision::SignedIn, Mode::Proxy);
     metrics.gateway_refused("stranger");
     metrics.sign_in("success", "email_domains");
+    metrics.hand_off("success");
     metrics.atlassian("token", "ok", Duration::from_millis(80));
     let text = metrics.expose();
     let documented: Series = rows("metrics.md", "# Metrics")
@@ -265,6 +266,7 @@ fn the_audit_log_is_as_documented() {
         },
         AuditEvent::Refused { account_id: "a", email: None, reason: "account_type" },
         AuditEvent::SignInFailed { code: "signin.declined" },
+        AuditEvent::HandedOff { account_id: "a", app: "https://wiki.example.com", session: "5e55" },
         AuditEvent::SignedOut { account_id: "a", session: "5e55" },
     ];
     let lines = written(|lines| {
@@ -289,6 +291,7 @@ fn the_audit_log_is_as_documented() {
             ["sign-in", "start", "success", "", "a"],
             ["sign-in-refused", "start", "failure", "account_type", "a"],
             ["sign-in-failed", "start", "failure", "signin.declined", ""],
+            ["hand-off", "start", "success", "", "a"],
             ["sign-out", "end", "success", "", "a"],
         ]
     );

@@ -1,4 +1,4 @@
-//! What is written down about people? One event per sign-in, refusal, failure and sign-out.
+//! What is written down about people? One event per sign-in, refusal, failure, hand-off and sign-out.
 //!
 //! Events hold who and why, never a code, token, cookie or query. Writing is the shell's business.
 
@@ -35,6 +35,15 @@ pub enum AuditEvent<'a> {
     SignInFailed {
         /// `pages::Problem::code`.
         code: &'static str,
+    },
+    /// A session got a cookie at an app's host.
+    HandedOff {
+        /// Atlassian account ID.
+        account_id: &'a str,
+        /// The app's origin.
+        app: &'a str,
+        /// The session's ID.
+        session: &'a str,
     },
     /// Somebody ended their session.
     SignedOut {

@@ -5,10 +5,9 @@
 
 use super::audit::AuditEvent;
 use super::live::LiveSession;
-use super::start::with_return_to;
 use super::{Auth, NewUserUntil, RequestFacts};
 use crate::atlassian::AtlassianError;
-use crate::gate::{Asker, OriginId, ReturnTo};
+use crate::gate::{Asker, Destination, OriginId};
 use crate::pages::{NotAllowedReason, Page, Problem, Who};
 use crate::policy::{Admission, DenyReason, Refusal};
 use crate::reply::Reply;
@@ -20,7 +19,7 @@ use crate::store::Novelty;
 /// What a callback comes to before Atlassian is asked.
 enum Matched {
     /// A flow of this browser, used up.
-    Grant(CodeGrant, StateToken, Option<ReturnTo>),
+    Grant(CodeGrant, StateToken, Destination),
     /// The answer is known already.
     Reply(Reply),
 }
@@ -28,16 +27,16 @@ enum Matched {
 impl Auth {
     /// `GET` on the callback path.
     pub(super) async fn callback(&self, facts: &RequestFacts<'_>) -> Reply {
-        let (grant, state, return_to) = match self.match_flow(facts).await {
-            Matched::Grant(grant, state, return_to) => (grant, state, return_to),
+        let (grant, state, destination) = match self.match_flow(facts).await {
+            Matched::Grant(grant, state, destination) => (grant, state, destination),
             Matched::Reply(reply) => return reply,
         };
-        let used_up = self.cookies.delete(&state);
+        let used_up = self.cookies.delete(&state.tag());
         let reply = match self.atlassian.identify(grant).await {
-            Err(error) => self.atlassian_failed(facts, &error, &state, return_to.as_ref()),
+            Err(error) => self.atlassian_failed(facts, &error, &state, &destination),
             Ok(identity) => match self.sessions.policy().admit(identity) {
-                Ok(admission) => self.sign_in(facts, admission, return_to.as_ref()).await,
-                Err(refusal) => self.refused(facts, &refusal, return_to.as_ref()),
+                Ok(admission) => self.sign_in(facts, admission, &destination).await,
+                Err(refusal) => self.refused(facts, &refusal, &destination),
             },
         };
         reply.with_cookie(&used_up)
@@ -45,7 +44,8 @@ impl Auth {
 
     async fn match_flow(&self, facts: &RequestFacts<'_>) -> Matched {
         let Ok(callback) = Callback::parse(facts.query.unwrap_or_default()) else {
-            return Matched::Reply(self.sign_in_failed(facts, Problem::MalformedCallback, None));
+            let nowhere = Destination::default();
+            return Matched::Reply(self.sign_in_failed(facts, Problem::MalformedCallback, &nowhere));
         };
         let Some(state) = callback.state.as_deref().and_then(|s| self.cookies.open_state(s)) else {
             // A decline is shown as one even without a state; nothing changes in this browser.
@@ -54,28 +54,28 @@ impl Auth {
                 Outcome::Reported(Reported::Other(code)) => reported(facts, code),
                 Outcome::Code(_) => Problem::StateMismatch,
             };
-            return Matched::Reply(self.sign_in_failed(facts, problem, None));
+            return Matched::Reply(self.sign_in_failed(facts, problem, &Destination::default()));
         };
         let own = scan(facts.headers, self.cookie_names());
         let Some(pending) = self.cookies.find(&own, &state) else {
             return Matched::Reply(self.lost(facts, &own, &state));
         };
-        let (now, return_to) = (self.clock.now(), pending.return_to().cloned());
+        let (now, destination) = (self.clock.now(), pending.destination().clone());
         if let Some(reply) = self.stale_tab(facts, &pending) {
-            return Matched::Reply(reply.with_cookie(&self.cookies.delete(&state)));
+            return Matched::Reply(reply.with_cookie(&self.cookies.delete(&state.tag())));
         }
         let problem = match pending.finish(callback, &state, now) {
-            Ok(grant) => return self.use_up(facts, grant, state, return_to).await,
+            Ok(grant) => return self.use_up(facts, grant, state, destination).await,
             Err(FlowError::Expired) => {
-                let restarted = self.restart(facts, &state, return_to.as_ref(), Problem::FlowExpired);
+                let restarted = self.restart(facts, &state, &destination, Problem::FlowExpired);
                 return Matched::Reply(restarted);
             }
             Err(FlowError::Mismatch) => Problem::StateMismatch,
             Err(FlowError::Reported(Reported::Declined)) => Problem::Declined,
             Err(FlowError::Reported(Reported::Other(code))) => reported(facts, code),
         };
-        let reply = self.sign_in_failed(facts, problem, return_to.as_ref());
-        Matched::Reply(reply.with_cookie(&self.cookies.delete(&state)))
+        let reply = self.sign_in_failed(facts, problem, &destination);
+        Matched::Reply(reply.with_cookie(&self.cookies.delete(&state.tag())))
     }
 
     /// Uses the state up. Only a code counts as a use: whoever declines over and over fills no table.
@@ -84,15 +84,15 @@ impl Auth {
         facts: &RequestFacts<'_>,
         grant: CodeGrant,
         state: StateToken,
-        return_to: Option<ReturnTo>,
+        destination: Destination,
     ) -> Matched {
         match self.store.use_once(state.id(), self.clock.now(), MAX_AGE).await {
-            Ok(true) => Matched::Grant(grant, state, return_to),
-            Ok(false) => Matched::Reply(self.replayed(facts, &state, return_to.as_ref())),
+            Ok(true) => Matched::Grant(grant, state, destination),
+            Ok(false) => Matched::Reply(self.replayed(facts, &state, &destination)),
             Err(error) => {
                 tracing::error!(request_id = facts.request_id, %error, "a sign-in could not be used up");
                 self.metrics.store_error();
-                Matched::Reply(self.sign_in_failed(facts, Problem::StoreUnavailable, None))
+                Matched::Reply(self.sign_in_failed(facts, Problem::StoreUnavailable, &destination))
             }
         }
     }
@@ -100,27 +100,27 @@ impl Auth {
     /// This browser signed in through another tab after this flow began: just go where the tab wanted.
     fn stale_tab(&self, facts: &RequestFacts<'_>, pending: &Pending) -> Option<Reply> {
         let live = self.live_session(facts)?;
-        let onward = self.settings.landings.onward(pending.return_to());
+        let onward = self.onward(facts, pending.destination());
         (pending.started() < live.session().started).then(|| Reply::redirect(&onward))
     }
 
     /// No cookie for this flow: evicted, blocked, expired, or somebody else's link.
     fn lost(&self, facts: &RequestFacts<'_>, own: &OwnCookies<'_>, state: &StateToken) -> Reply {
         if self.live_session(facts).is_some() {
-            return Reply::redirect(&self.settings.landings.onward(state.return_to()));
+            return Reply::redirect(&self.onward(facts, state.destination()));
         }
         let none_at_all = own.flows.is_empty() && own.session.is_none();
         let blocked = none_at_all && state.restarts() > 0;
         let problem = if blocked { Problem::CookiesBlocked } else { Problem::FlowLost };
-        self.restart(facts, state, state.return_to(), problem)
+        self.restart(facts, state, state.destination(), problem)
     }
 
-    fn replayed(&self, facts: &RequestFacts<'_>, state: &StateToken, return_to: Option<&ReturnTo>) -> Reply {
+    fn replayed(&self, facts: &RequestFacts<'_>, state: &StateToken, destination: &Destination) -> Reply {
         let reply = match self.live_session(facts) {
-            Some(_) => Reply::redirect(&self.settings.landings.onward(return_to)),
-            None => self.sign_in_failed(facts, Problem::StateReplayed, return_to),
+            Some(_) => Reply::redirect(&self.onward(facts, destination)),
+            None => self.sign_in_failed(facts, Problem::StateReplayed, destination),
         };
-        reply.with_cookie(&self.cookies.delete(state))
+        reply.with_cookie(&self.cookies.delete(&state.tag()))
     }
 
     /// Starts over once for the same page; the second time it explains itself.
@@ -128,16 +128,16 @@ impl Auth {
         &self,
         facts: &RequestFacts<'_>,
         state: &StateToken,
-        return_to: Option<&ReturnTo>,
+        destination: &Destination,
         otherwise: Problem,
     ) -> Reply {
         let navigates = Asker::of(facts.method, facts.path, facts.headers) == Asker::Navigation;
         let reply = if navigates && state.restarts() == 0 {
-            self.begin(facts, return_to.cloned(), 1, false)
+            self.begin(facts, destination.clone(), 1, false)
         } else {
-            self.sign_in_failed(facts, otherwise, return_to)
+            self.sign_in_failed(facts, otherwise, destination)
         };
-        reply.with_cookie(&self.cookies.delete(state))
+        reply.with_cookie(&self.cookies.delete(&state.tag()))
     }
 
     fn atlassian_failed(
@@ -145,26 +145,26 @@ impl Auth {
         facts: &RequestFacts<'_>,
         error: &AtlassianError,
         state: &StateToken,
-        return_to: Option<&ReturnTo>,
+        destination: &Destination,
     ) -> Reply {
         tracing::warn!(request_id = facts.request_id, %error, "Atlassian did not vouch for a sign-in");
         let problem = match error {
             AtlassianError::ClientRefused => Problem::AtlassianRefusedClient,
             AtlassianError::CodeRefused => {
-                return self.restart(facts, state, return_to, Problem::AtlassianRefusedCode);
+                return self.restart(facts, state, destination, Problem::AtlassianRefusedCode);
             }
             AtlassianError::ScopeMissing(_) => Problem::AtlassianScopeMissing,
             AtlassianError::Unavailable { .. } => Problem::AtlassianUnavailable,
             AtlassianError::Unintelligible { .. } => Problem::AtlassianUnintelligible,
         };
-        self.sign_in_failed(facts, problem, return_to)
+        self.sign_in_failed(facts, problem, destination)
     }
 
     async fn sign_in(
         &self,
         facts: &RequestFacts<'_>,
         admission: Admission,
-        return_to: Option<&ReturnTo>,
+        destination: &Destination,
     ) -> Reply {
         let now = self.clock.now();
         let novelty = match self.store.record_sign_in(admission.person(), now).await {
@@ -172,7 +172,7 @@ impl Auth {
             Err(error) => {
                 tracing::error!(request_id = facts.request_id, %error, "a sign-in could not be recorded");
                 self.metrics.store_error();
-                return self.sign_in_failed(facts, Problem::StoreUnavailable, return_to);
+                return self.sign_in_failed(facts, Problem::StoreUnavailable, destination);
             }
         };
         let previous = self.live_session(facts);
@@ -182,15 +182,11 @@ impl Auth {
         let session = Session::begin(admission, id, new_user, now, self.settings.lifetimes);
         let Some(cookie) = self.sessions.set_cookie(&session, OriginId::CENTRAL, self.entropy.bytes(), now)
         else {
-            return self.sign_in_failed(facts, Problem::Internal, return_to);
+            return self.sign_in_failed(facts, Problem::Internal, destination);
         };
         if let Some(previous) = previous {
             // The cookie it came in with must not outlive the one it goes out with.
-            let ended = self.sessions.end(previous.session());
-            if self.store.end_session(ended).await.is_err() {
-                self.metrics.store_error();
-                self.sessions.not_saved(ended);
-            }
+            self.end_previous(previous.session()).await;
         }
         self.metrics.sign_in("success", rule);
         let event = AuditEvent::SignedIn {
@@ -202,12 +198,16 @@ impl Auth {
         };
         self.audit.record(now, facts.client, facts.request_id, &event);
         let created = matches!(novelty, Novelty::New);
-        let reply =
-            Reply::redirect(&self.settings.landings.after_sign_in(created, return_to)).with_cookie(&cookie);
-        let own = scan(facts.headers, self.cookie_names());
-        match self.cookies.remember_sign_in(&own, now, self.entropy.as_ref()) {
-            Some(line) => reply.with_cookie(&line),
-            None => reply,
+        let onward = self.after_sign_in(facts, created, destination);
+        self.remembered(facts, Reply::redirect(&onward).with_cookie(&cookie))
+    }
+
+    /// Ends a session that another one takes the place of.
+    pub(super) async fn end_previous(&self, previous: &Session) {
+        let ended = self.sessions.end(previous);
+        if self.store.end_session(ended).await.is_err() {
+            self.metrics.store_error();
+            self.sessions.not_saved(ended);
         }
     }
 
@@ -225,7 +225,7 @@ impl Auth {
         }
     }
 
-    fn refused(&self, facts: &RequestFacts<'_>, refusal: &Refusal, return_to: Option<&ReturnTo>) -> Reply {
+    fn refused(&self, facts: &RequestFacts<'_>, refusal: &Refusal, destination: &Destination) -> Reply {
         let Refusal { person, reason } = refusal;
         let (now, email) = (self.clock.now(), person.email.as_ref().map(crate::identity::Email::as_str));
         self.metrics.sign_in("denied", reason.as_str());
@@ -246,7 +246,7 @@ impl Auth {
         let page = Page::NotAllowed {
             who: &who,
             reason,
-            another_account_url: &with_return_to("/_anteroom/sign-in", return_to, true),
+            another_account_url: &self.own_url(facts, "/_anteroom/sign-in", destination, true),
             request_id: facts.request_id,
             time: &now.to_string(),
         };
@@ -258,16 +258,26 @@ impl Auth {
         &self,
         facts: &RequestFacts<'_>,
         problem: Problem,
-        return_to: Option<&ReturnTo>,
+        destination: &Destination,
     ) -> Reply {
         self.metrics.sign_in("failed", problem.code());
+        self.failed(facts, problem, destination)
+    }
+
+    /// Writes down and shows what went wrong on the way in.
+    pub(super) fn failed(
+        &self,
+        facts: &RequestFacts<'_>,
+        problem: Problem,
+        destination: &Destination,
+    ) -> Reply {
         let event = AuditEvent::SignInFailed { code: problem.code() };
         self.audit.record(self.clock.now(), facts.client, facts.request_id, &event);
         if let Some(page) = &self.settings.landings.error {
             let told = [("error", problem.code()), ("request_id", facts.request_id)];
             return Reply::redirect(&page.with(&told));
         }
-        self.problem(facts, problem, return_to)
+        self.problem(facts, problem, destination)
     }
 }
 

@@ -9,6 +9,10 @@ pub enum Endpoint {
     SignIn,
     /// `/_anteroom/start`: off to Atlassian.
     Start,
+    /// `/_anteroom/hand-off`: from an app's host, for a session; central host only.
+    HandOff,
+    /// `/_anteroom/finish`: back at an app's host, with one.
+    Finish,
     /// The OAuth callback, `/api/auth/callback/atlassian` unless configured otherwise.
     Callback,
     /// `/_anteroom/welcome`: greets a new user.
@@ -49,10 +53,22 @@ impl Endpoint {
         }
     }
 
+    /// The methods it answers, as `Allow` lists them. Where a HEAD would begin or use up something that nobody gets to
+    /// see, it is not among them.
+    pub fn methods(self) -> &'static str {
+        match self {
+            Self::Start | Self::HandOff | Self::Finish | Self::Callback => "GET",
+            Self::SignOut => "GET, HEAD, POST",
+            _ => "GET, HEAD",
+        }
+    }
+
     fn named(rest: &str) -> Self {
         match rest {
             "/sign-in" => Self::SignIn,
             "/start" => Self::Start,
+            "/hand-off" => Self::HandOff,
+            "/finish" => Self::Finish,
             "/welcome" => Self::Welcome,
             "/sign-out" => Self::SignOut,
             "/signed-out" => Self::SignedOut,

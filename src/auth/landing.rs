@@ -1,5 +1,6 @@
 //! Where do people land after signing in? The page they asked for; else the operator's pages for success, for errors and
-//! for new users. Where they wanted to go travels along as `return_to`, which is always a path of this site.
+//! for new users. A path among those is a path of the app that they sign in to. Where they wanted to go travels along as
+//! `return_to`: a path of that app, or an address of it that the operator named.
 
 use url::Url;
 
@@ -65,19 +66,6 @@ impl Landing {
 }
 
 impl Landings {
-    /// Where somebody goes who has just signed in.
-    pub fn after_sign_in(&self, new_user: bool, asked_for: Option<&ReturnTo>) -> String {
-        let onward = self.onward(asked_for);
-        match (&self.new_user, new_user) {
-            (Some(page), true) => page.with(&[("return_to", &onward)]),
-            (None, true) if self.welcome => {
-                let target = asked_for.map(|r| format!("?return_to={}", r.encoded())).unwrap_or_default();
-                format!("/_anteroom/welcome{target}")
-            }
-            _ => onward,
-        }
-    }
-
     /// The page asked for, the success page or the start page.
     pub fn onward(&self, asked_for: Option<&ReturnTo>) -> String {
         match (asked_for, &self.success) {
@@ -98,7 +86,6 @@ mod tests {
 
     #[test]
     fn table() {
-        let own = Landings { welcome: true, ..Default::default() };
         let bare = Landings::default();
         let theirs = Landings {
             success: local("/home"),
@@ -107,18 +94,16 @@ mod tests {
             welcome: true,
         };
         let board = ReturnTo::parse("/board?id=1&x=2");
-        for (landings, new, asked, want) in [
-            (&own, true, board.as_ref(), "/_anteroom/welcome?return_to=%2Fboard%3Fid%3D1%26x%3D2"),
-            (&own, true, None, "/_anteroom/welcome"),
-            (&own, false, None, "/"),
-            (&bare, true, board.as_ref(), "/board?id=1&x=2"),
-            (&theirs, true, board.as_ref(), "/hello?a=1&return_to=%2Fboard%3Fid%3D1%26x%3D2"),
-            (&theirs, true, None, "/hello?a=1&return_to=%2Fhome"),
-            (&theirs, false, board.as_ref(), "/board?id=1&x=2"),
-            (&theirs, false, None, "/home"),
+        for (landings, asked, want) in [
+            (&bare, board.as_ref(), "/board?id=1&x=2"),
+            (&bare, None, "/"),
+            (&theirs, board.as_ref(), "/board?id=1&x=2"),
+            (&theirs, None, "/home"),
         ] {
-            assert_eq!(landings.after_sign_in(new, asked), want);
+            assert_eq!(landings.onward(asked), want);
         }
+        let hello = theirs.new_user.unwrap().with(&[("return_to", "/board?id=1&x=2")]);
+        assert_eq!(hello, "/hello?a=1&return_to=%2Fboard%3Fid%3D1%26x%3D2");
         let error = theirs.error.unwrap().with(&[("error", "signin.declined")]);
         assert_eq!(error, "https://www.example.com/oops?x=1&error=signin.declined#top");
     }

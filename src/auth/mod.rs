@@ -8,9 +8,11 @@ pub mod audit;
 mod callback;
 mod cookies;
 mod endpoint;
+mod hand_off;
 mod identity_api;
 mod landing;
 pub mod live;
+mod onward;
 mod provisioned;
 pub mod sessions;
 mod sign_out;
@@ -299,8 +301,7 @@ impl Auth {
 
     /// The address that a request is for: the central one when nobody named its host.
     fn origin(&self, facts: &RequestFacts<'_>) -> &Origin {
-        let origins = &self.settings.origins;
-        origins.get(origins.of_host(facts.host).unwrap_or(OriginId::CENTRAL))
+        self.settings.origins.get(self.here(facts))
     }
 
     fn live_session(&self, facts: &RequestFacts<'_>) -> Option<Arc<LiveSession>> {
@@ -311,30 +312,41 @@ impl Auth {
 impl Auth {
     /// Answers a request for one of our own paths. `body` is the whole request body, already capped by the shell.
     pub async fn serve(&self, endpoint: Endpoint, facts: &RequestFacts<'_>, body: &[u8]) -> Reply {
-        let safe = facts.method == Method::GET || facts.method == Method::HEAD;
-        let posts = endpoint == Endpoint::SignOut && facts.method == Method::POST;
-        if !safe && !posts {
-            let allow = if endpoint == Endpoint::SignOut { "GET, HEAD, POST" } else { "GET, HEAD" };
+        if !self.serves(endpoint, facts) {
+            return self.not_found(facts);
+        }
+        let allow = endpoint.methods();
+        if !allow.split(", ").any(|method| method == facts.method.as_str()) {
             return Reply::empty(StatusCode::METHOD_NOT_ALLOWED)
                 .with(http::header::ALLOW, HeaderValue::from_static(allow));
         }
         match endpoint {
             Endpoint::SignIn => self.sign_in_page(facts),
             Endpoint::Start => self.start(facts),
-            // A HEAD would use the code up for an answer that nobody sees.
-            Endpoint::Callback if facts.method == Method::HEAD => {
-                Reply::empty(StatusCode::METHOD_NOT_ALLOWED)
-            }
+            Endpoint::HandOff => self.hand_off(facts),
+            Endpoint::Finish => self.finish(facts).await,
             Endpoint::Callback => self.callback(facts).await,
             Endpoint::Welcome => self.welcome(facts),
-            Endpoint::SignOut if safe => self.ask_sign_out(facts),
-            Endpoint::SignOut => self.sign_out(facts, body).await,
+            Endpoint::SignOut if facts.method == Method::POST => self.sign_out(facts, body).await,
+            Endpoint::SignOut => self.ask_sign_out(facts),
             Endpoint::SignedOut => self.signed_out(facts),
             Endpoint::Me => self.me(facts),
             Endpoint::Jwks => self.jwks(),
             Endpoint::Discovery => self.discovery(facts),
             Endpoint::Asset => self.asset(facts),
             Endpoint::Unknown => self.not_found(facts),
+        }
+    }
+
+    /// Whether an endpoint is there on the host at hand. Atlassian sends people to the central one alone.
+    fn serves(&self, endpoint: Endpoint, facts: &RequestFacts<'_>) -> bool {
+        match endpoint {
+            Endpoint::Callback => !self.at_app(facts),
+            Endpoint::HandOff => {
+                self.hands_off() && self.settings.origins.of_host(facts.host) == Some(OriginId::CENTRAL)
+            }
+            Endpoint::Finish => self.hands_off() && self.at_app(facts),
+            _ => true,
         }
     }
 }

@@ -120,15 +120,26 @@ impl Sessions {
 
     fn open(&self, value: &[u8], app: OriginId) -> Option<Arc<LiveSession>> {
         let session = cookie::open(value, &self.names, self.audience(app), &self.sealer)?;
+        let live = Arc::new(self.known(session, app)?);
+        self.opened.insert(value.into(), Arc::clone(&live));
+        Some(live)
+    }
+
+    /// A session that the rules still admit, with what is known of its use.
+    fn known(&self, session: Session, app: OriginId) -> Option<LiveSession> {
         self.policy.rule_for(&session.person).ok()?;
         let usage = Arc::clone(
             self.usage
                 .pin()
                 .get_or_insert_with(session.id, || Arc::new(Usage::new(session.started, session.expires))),
         );
-        let live = Arc::new(LiveSession::new(session, usage, app));
-        self.opened.insert(value.into(), Arc::clone(&live));
-        Some(live)
+        Some(LiveSession::new(session, usage, app))
+    }
+
+    /// Whether a session that arrived otherwise than in a cookie would count in one; a use of it if so.
+    pub fn still_counts(&self, session: &Session, app: OriginId, now: Timestamp) -> bool {
+        let counting = self.known(session.clone(), app).filter(|live| self.counts(live, now));
+        counting.inspect(|live| live.usage().touch(now)).is_some()
     }
 
     /// Whether a cookie that is open already was sealed for this app.

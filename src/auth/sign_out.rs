@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::audit::AuditEvent;
 use super::{Auth, LiveSession, RequestFacts};
+use crate::gate::Destination;
 use crate::pages::{Page, Problem};
 use crate::reply::Reply;
 use crate::session::cookie::scan;
@@ -56,7 +57,7 @@ impl Auth {
             tracing::error!(request_id = facts.request_id, %error, "a sign-out could not be recorded");
             self.metrics.store_error();
             self.sessions.not_saved(ended);
-            return gone(self.problem(facts, Problem::StoreUnavailable, None));
+            return gone(self.problem(facts, Problem::StoreUnavailable, &Destination::default()));
         }
         gone(Reply::see_other(SIGNED_OUT))
     }

@@ -2,77 +2,129 @@
 //!
 //! Only a navigation begins a flow: prefetches, frames and scripts would leave orphans and overwrite each other.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
+use super::hand_off::away;
+use super::onward::flagged;
 use super::{Auth, RequestFacts};
-use crate::gate::{Asker, ReturnTo};
+use crate::gate::{Asker, Destination, ReturnTo};
 use crate::pages::{Page, Problem};
 use crate::reply::Reply;
 use crate::session::cookie::scan;
 use crate::sign_in::Pending;
 
+const START: &str = "/_anteroom/start";
+
 impl Auth {
-    /// A navigation without a session: to the sign-in page, or straight to the start of a flow.
+    /// A navigation without a session: to the sign-in page, or straight to the start of a flow. The page is shown once,
+    /// on the central host.
     pub(super) fn to_sign_in(&self, facts: &RequestFacts<'_>) -> Reply {
         let asked_for = match facts.query {
-            Some(query) => ReturnTo::parse(&format!("{}?{query}", facts.path)),
-            None => ReturnTo::parse(facts.path),
+            Some(query) => self.way_back(&format!("{}?{query}", facts.path)),
+            None => self.way_back(facts.path),
         };
-        let endpoint = if self.settings.sign_in_page { "sign-in" } else { "start" };
         // The start page is where people land anyway: asking for it is not asking for a page.
         let asked_for = asked_for.filter(|r| r.as_str() != "/");
-        Reply::redirect(&with_return_to(&format!("/_anteroom/{endpoint}"), asked_for.as_ref(), false))
+        let destination = Destination::new(&self.settings.origins, self.here(facts), asked_for);
+        let endpoint = if self.at_app(facts) { START } else { self.entrance() };
+        let target = self.own_url(facts, endpoint, &destination, false);
+        let safe = facts.method == Method::GET || facts.method == Method::HEAD;
+        if safe { Reply::redirect(&target) } else { Reply::see_other(&target) }
     }
 
-    /// `GET /_anteroom/sign-in?return_to=…&switch=1`
+    /// Where a sign-in begins on the central host.
+    pub(super) fn entrance(&self) -> &'static str {
+        if self.settings.sign_in_page { "/_anteroom/sign-in" } else { START }
+    }
+
+    /// `GET /_anteroom/sign-in?app=…&return_to=…&switch=1`
     pub(super) fn sign_in_page(&self, facts: &RequestFacts<'_>) -> Reply {
-        let (return_to, switch) = (return_to(facts), switches(facts));
+        let (destination, switch) = (self.destination(facts), flagged(facts, "switch"));
         if !switch && self.live_session(facts).is_some() {
-            return Reply::redirect(&self.settings.landings.onward(return_to.as_ref()));
+            return self.signed_in_already(facts, &destination);
         }
-        let start_url = with_return_to("/_anteroom/start", return_to.as_ref(), switch);
+        let start_url = self.own_url(facts, START, &destination, switch);
+        if self.at_app(facts) {
+            return Reply::redirect(&start_url);
+        }
         self.page(facts, &Page::SignIn { start_url: &start_url, switched_account: switch })
     }
 
-    /// `GET /_anteroom/start?return_to=…&switch=1`: 302 to Atlassian.
+    /// `GET /_anteroom/start?app=…&return_to=…&switch=1`: 302 to Atlassian, or from an app's host to the central one.
+    /// `fresh=1` is what the central host says after a sign-in: a session that the app has already is the old one.
     pub(super) fn start(&self, facts: &RequestFacts<'_>) -> Reply {
         let asker = Asker::of(facts.method, facts.path, facts.headers);
         if asker != Asker::Navigation {
             return self.unauthenticated(facts, asker);
         }
-        let (return_to, switch) = (return_to(facts), switches(facts));
-        let own = scan(facts.headers, self.cookie_names());
+        let (destination, switch) = (self.destination(facts), flagged(facts, "switch"));
+        let afresh = flagged(facts, "fresh") && self.at_app(facts) && self.hands_off();
         let live = self.live_session(facts);
-        if live.is_some() && !switch {
-            return Reply::redirect(&self.settings.landings.onward(return_to.as_ref()));
+        if live.is_some() && !switch && !afresh {
+            return self.signed_in_already(facts, &destination);
         }
-        if live.is_none() && self.cookies.looping(&own, self.clock.now()) {
-            let retry_url = with_return_to("/_anteroom/sign-in", return_to.as_ref(), false);
-            let time = self.clock.now().to_string();
-            let page =
-                Page::TooManyRedirects { retry_url: &retry_url, request_id: facts.request_id, time: &time };
-            return self.page(facts, &page).with_cookie(&self.cookies.forget_sign_ins());
+        if live.is_none() && self.looping(facts) {
+            return self.too_many_redirects(facts, &destination);
         }
-        self.begin(facts, return_to, 0, switch)
+        match (self.at_app(facts), self.hands_off()) {
+            (false, _) => self.begin(facts, destination, 0, switch),
+            (true, true) => self.begin_hand_off(facts, destination.path().cloned(), 0, switch),
+            (true, false) => away(&self.central_url(self.entrance(), &destination, switch)),
+        }
+    }
+
+    /// There is a session: just go on. An app that shares its cookie had none, though, or the browser would not be
+    /// here: if that happens again and again, the cookie never gets there.
+    fn signed_in_already(&self, facts: &RequestFacts<'_>, destination: &Destination) -> Reply {
+        let onward = Reply::redirect(&self.onward(facts, destination));
+        if self.hands_off() || destination.origin(&self.settings.origins) == self.here(facts) {
+            return onward;
+        }
+        if self.looping(facts) {
+            return self.too_many_redirects(facts, destination);
+        }
+        self.remembered(facts, onward)
+    }
+
+    fn looping(&self, facts: &RequestFacts<'_>) -> bool {
+        self.cookies.looping(&scan(facts.headers, self.cookie_names()), self.clock.now())
+    }
+
+    /// Notes for the loop breaker that this browser was sent on with a session.
+    pub(super) fn remembered(&self, facts: &RequestFacts<'_>, reply: Reply) -> Reply {
+        let own = scan(facts.headers, self.cookie_names());
+        match self.cookies.remember_sign_in(&own, self.clock.now(), self.entropy.as_ref()) {
+            Some(line) => reply.with_cookie(&line),
+            None => reply,
+        }
+    }
+
+    fn too_many_redirects(&self, facts: &RequestFacts<'_>, destination: &Destination) -> Reply {
+        let retry_url = self.own_url(facts, "/_anteroom/sign-in", destination, false);
+        let time = self.clock.now().to_string();
+        let page =
+            Page::TooManyRedirects { retry_url: &retry_url, request_id: facts.request_id, time: &time };
+        self.page(facts, &page).with_cookie(&self.cookies.forget_sign_ins())
     }
 
     /// Begins a flow: cookie and redirect.
     pub(super) fn begin(
         &self,
         facts: &RequestFacts<'_>,
-        return_to: Option<ReturnTo>,
+        destination: Destination,
         restarts: u8,
         choose_account: bool,
     ) -> Reply {
         let (now, entropy) = (self.clock.now(), self.entropy.as_ref());
         let verifier = self.settings.pkce.then(|| entropy.bytes());
-        let pending = Pending::begin(return_to, restarts, entropy.bytes(), verifier, now);
+        let pending = Pending::begin(destination, restarts, entropy.bytes(), verifier, now);
         let Some((state, set_cookie)) = self.cookies.seal(&pending, entropy) else {
-            return self.problem(facts, Problem::Internal, None);
+            return self.problem(facts, Problem::Internal, &Destination::default());
         };
         self.metrics.sign_in_started();
         let url = self.atlassian.authorize_url(&state, pending.challenge().as_deref(), choose_account);
-        let room = self.cookies.make_room(&scan(facts.headers, self.cookie_names()), now);
+        let (own, host) = (scan(facts.headers, self.cookie_names()), self.origin(facts).authority());
+        let room = self.cookies.make_room(&own, host, now);
         let reply = Reply::redirect(&url).with_cookie(&set_cookie);
         room.iter().fold(reply, |reply, line| reply.with_cookie(line))
     }
@@ -102,37 +154,4 @@ impl Auth {
             }
         }
     }
-}
-
-/// A path of ours with the way back, and the wish to use another account, as its query.
-pub(super) fn with_return_to(path: &str, return_to: Option<&ReturnTo>, switch: bool) -> String {
-    match (return_to.map(ReturnTo::encoded), switch) {
-        (Some(to), true) => format!("{path}?return_to={to}&switch=1"),
-        (Some(to), false) => format!("{path}?return_to={to}"),
-        (None, true) => format!("{path}?switch=1"),
-        (None, false) => path.to_owned(),
-    }
-}
-
-/// The `return_to` of a query: `None` when it is absent, doubled or not a path of this site.
-pub(super) fn return_to(facts: &RequestFacts<'_>) -> Option<ReturnTo> {
-    let mut values = parameters(facts, "return_to");
-    match (values.next(), values.next()) {
-        (Some(value), None) => ReturnTo::parse(&value),
-        _ => None,
-    }
-}
-
-fn switches(facts: &RequestFacts<'_>) -> bool {
-    parameters(facts, "switch").any(|value| value == "1")
-}
-
-fn parameters<'a>(
-    facts: &RequestFacts<'a>,
-    wanted: &'a str,
-) -> impl Iterator<Item = std::borrow::Cow<'a, str>> {
-    let query = facts.query.unwrap_or_default();
-    url::form_urlencoded::parse(query.as_bytes())
-        .filter(move |(name, _)| name == wanted)
-        .map(|(_, value)| value)
 }

@@ -3,9 +3,8 @@
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, StatusCode, header};
 
-use super::start::{return_to, with_return_to};
 use super::{Auth, LiveSession, RequestFacts};
-use crate::gate::{Asker, ReturnTo};
+use crate::gate::{Asker, Destination, ReturnTo};
 use crate::pages::{Language, OperatorHint, Page, Problem, Service, Who};
 use crate::reply::Reply;
 
@@ -16,13 +15,8 @@ impl Auth {
     }
 
     /// The error page of a problem, with a way to try again and the operator's hint.
-    pub(super) fn problem(
-        &self,
-        facts: &RequestFacts<'_>,
-        problem: Problem,
-        back: Option<&ReturnTo>,
-    ) -> Reply {
-        let retry_url = with_return_to("/_anteroom/sign-in", back, false);
+    pub(super) fn problem(&self, facts: &RequestFacts<'_>, problem: Problem, back: &Destination) -> Reply {
+        let retry_url = self.own_url(facts, "/_anteroom/sign-in", back, false);
         let time = self.clock.now().to_string();
         let scopes = Some(self.settings.scopes.as_str());
         let hint = OperatorHint {
@@ -45,13 +39,13 @@ impl Auth {
         }
     }
 
-    /// `GET /_anteroom/welcome?return_to=…`
+    /// `GET /_anteroom/welcome?app=…&return_to=…`
     pub(super) fn welcome(&self, facts: &RequestFacts<'_>) -> Reply {
-        let back = return_to(facts);
+        let back = self.destination(facts);
         let Some(live) = self.live_session(facts) else {
-            return Reply::redirect(&with_return_to("/_anteroom/sign-in", back.as_ref(), false));
+            return Reply::redirect(&self.own_url(facts, "/_anteroom/sign-in", &back, false));
         };
-        let continue_url = self.settings.landings.onward(back.as_ref());
+        let continue_url = self.onward_afresh(facts, &back);
         self.page(facts, &Page::Welcome { who: &who(&live), continue_url: &continue_url })
     }
 

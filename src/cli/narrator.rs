@@ -30,6 +30,9 @@ fn sentence(event: &AuditEvent<'_>) -> String {
             format!("not let in: {} ({reason})", who(account_id, *email))
         }
         AuditEvent::SignInFailed { code } => format!("a sign-in came to nothing: {code}"),
+        AuditEvent::HandedOff { account_id, app, .. } => {
+            format!("handed over to {app}: {}", who(account_id, None))
+        }
         AuditEvent::SignedOut { account_id, .. } => format!("signed out: {}", who(account_id, None)),
     }
 }
@@ -59,6 +62,10 @@ mod tests {
             (
                 AuditEvent::SignInFailed { code: "signin.declined" },
                 "a sign-in came to nothing: signin.declined",
+            ),
+            (
+                AuditEvent::HandedOff { account_id, app: "https://wiki.example.com", session },
+                "handed over to https://wiki.example.com: 557058:ada",
             ),
             (AuditEvent::SignedOut { account_id, session }, "signed out: 557058:ada"),
         ] {

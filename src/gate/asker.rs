@@ -26,7 +26,10 @@ impl Asker {
         if headers.get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(b"application/grpc")) {
             return Self::Grpc;
         }
-        let program = !(method == Method::GET || method == Method::HEAD)
+        let (mode, destination) = (text("sec-fetch-mode"), text("sec-fetch-dest"));
+        // A form that was sent too late; nobody but a browser says so, and scripts cannot.
+        let form = method == Method::POST && (mode, destination) == (Some("navigate"), Some("document"));
+        let program = !(method == Method::GET || method == Method::HEAD || form)
             || headers.contains_key(UPGRADE)
             || text("x-requested-with").is_some_and(|v| v.eq_ignore_ascii_case("XMLHttpRequest"))
             || text("sec-purpose").is_some_and(|v| v.contains("prefetch"))
@@ -37,7 +40,7 @@ impl Asker {
         if program {
             return Self::Program;
         }
-        match (text("sec-fetch-mode"), text("sec-fetch-dest")) {
+        match (mode, destination) {
             (Some("navigate"), Some("document") | None) => Self::Navigation,
             (Some("navigate"), Some("iframe" | "frame" | "embed" | "object" | "fencedframe")) => Self::Frame,
             (Some(_), _) | (None, Some(_)) => Self::Program,
@@ -88,7 +91,14 @@ mod tests {
         for (method, path, headers, want) in [
             ("GET", "/", &navigate[..], Asker::Navigation),
             ("HEAD", "/", &navigate, Asker::Navigation),
-            ("POST", "/", &navigate, Asker::Program),
+            ("POST", "/", &navigate, Asker::Navigation),
+            ("PUT", "/", &navigate, Asker::Program),
+            ("DELETE", "/", &navigate, Asker::Program),
+            ("POST", "/", &[("sec-fetch-mode", "navigate")], Asker::Program),
+            ("POST", "/", &[navigate[0], ("sec-fetch-dest", "iframe")], Asker::Program),
+            ("POST", "/", &[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty"), html], Asker::Program),
+            ("POST", "/", &[html], Asker::Program),
+            ("POST", "/", &[navigate[0], navigate[1], ("content-type", "application/grpc")], Asker::Grpc),
             ("GET", "/favicon.ico", &navigate, Asker::Program),
             ("GET", "/robots.txt", &[html], Asker::Program),
             ("GET", "/", &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe"), html], Asker::Frame),

@@ -3,12 +3,14 @@
 //! [`decide`] is the only place that makes a [`Permit`], and a permit is the only thing that lets a request through.
 
 mod asker;
+mod destination;
 mod origins;
 mod path;
 mod return_to;
 mod routes;
 
 pub use asker::Asker;
+pub use destination::Destination;
 pub use origins::{NotAnOrigin, Origin, OriginId, Origins};
 pub use path::{BadTarget, CanonicalPath};
 pub use return_to::ReturnTo;

@@ -60,6 +60,8 @@ struct Record<'a> {
     email: Option<&'a str>,
     #[serde(rename = "anteroom.session.id", skip_serializing_if = "Option::is_none")]
     session: Option<&'a str>,
+    #[serde(rename = "anteroom.app", skip_serializing_if = "Option::is_none")]
+    app: Option<&'a str>,
     #[serde(rename = "anteroom.rule", skip_serializing_if = "Option::is_none")]
     rule: Option<&'static str>,
     #[serde(rename = "anteroom.new_user", skip_serializing_if = "Option::is_none")]
@@ -82,6 +84,7 @@ impl<'a> Record<'a> {
             account_id: None,
             email: None,
             session: None,
+            app: None,
             rule: None,
             new_user: None,
         };
@@ -105,6 +108,14 @@ impl<'a> Record<'a> {
             AuditEvent::SignInFailed { code } => {
                 Self { action: "sign-in-failed", reason: Some(code), ..nobody }
             }
+            AuditEvent::HandedOff { account_id, app, session } => Self {
+                action: "hand-off",
+                outcome: "success",
+                account_id: Some(account_id),
+                session: Some(session),
+                app: Some(app),
+                ..nobody
+            },
             AuditEvent::SignedOut { account_id, session } => Self {
                 types: ["end"],
                 action: "sign-out",

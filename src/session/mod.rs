@@ -3,6 +3,7 @@
 //! A session can only begin from a `policy::Admission`; every sign-in gets a fresh ID. No Atlassian token is in it.
 
 pub mod cookie;
+pub mod hand_off;
 pub mod seal;
 
 use std::fmt;

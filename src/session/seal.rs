@@ -27,6 +27,12 @@ pub enum Purpose {
     State,
     /// Recent sign-ins of this browser, for the loop breaker.
     Loop,
+    /// The cookie of one hand-off, at an app's host.
+    Awaiting,
+    /// A hand-off on its way to the central host.
+    Ticket,
+    /// A session on its way to an app's host.
+    Code,
 }
 
 impl Purpose {
@@ -36,6 +42,9 @@ impl Purpose {
             Self::Flow => b"anteroom flow v1",
             Self::State => b"anteroom state v1",
             Self::Loop => b"anteroom loop v1",
+            Self::Awaiting => b"anteroom awaiting v1",
+            Self::Ticket => b"anteroom ticket v1",
+            Self::Code => b"anteroom code v1",
         }
     }
 }
@@ -203,6 +212,17 @@ mod tests {
             broken[i] = if broken[i] == b'A' { b'B' } else { b'A' };
             assert_eq!(sealer.open("name", &broken), None, "byte {i} flipped");
             assert_eq!(sealer.open("name", &sealed.as_bytes()[..i]), None, "cut at {i}");
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_for_one_purpose_opens_for_no_other() {
+        use Purpose::{Awaiting, Code, Flow, Loop, Session, State, Ticket};
+        let (ring, all) = (ring(&[A]), [Session, Flow, State, Loop, Awaiting, Ticket, Code]);
+        for (sealed, opened) in all.iter().flat_map(|one| all.iter().map(move |other| (*one, *other))) {
+            let value = ring.sealer(sealed).seal("name", b"hello", [9; 12]).unwrap();
+            let found = ring.sealer(opened).open("name", value.as_bytes());
+            assert_eq!(found.is_some(), sealed == opened, "{sealed:?} as {opened:?}");
         }
     }
 

@@ -13,6 +13,7 @@ mod pending;
 pub mod scopes;
 
 pub use callback::{Callback, Malformed, Outcome, Reported};
+pub(crate) use pending::flow_tag;
 pub use pending::{FlowError, MAX_AGE, MAX_ALIVE, Pending, StateToken};
 pub use scopes::{ScopeError, Scopes};
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::CodeGrant;
 use super::callback::{Callback, Outcome, Reported};
 use crate::clock::Timestamp;
-use crate::gate::ReturnTo;
+use crate::gate::Destination;
 use crate::secret::{self, SecretString};
 
 /// How long a browser may stay at Atlassian.
@@ -29,7 +29,7 @@ const MAX_RETURN_IN_STATE: usize = 512;
 pub struct Pending {
     id: [u8; 16],
     verifier: Option<Box<str>>,
-    return_to: Option<ReturnTo>,
+    destination: Destination,
     started: Timestamp,
     restarts: u8,
 }
@@ -38,7 +38,7 @@ pub struct Pending {
 #[derive(Serialize, Deserialize)]
 pub struct StateToken {
     id: [u8; 16],
-    return_to: Option<ReturnTo>,
+    destination: Destination,
     started: Timestamp,
     restarts: u8,
 }
@@ -55,22 +55,21 @@ pub enum FlowError {
 }
 
 impl Pending {
-    /// Begins a flow. `id` and `verifier` are fresh random bytes; no verifier means that PKCE is off. `return_to` is
-    /// the page asked for, `None` when nobody asked for one.
+    /// Begins a flow. `id` and `verifier` are fresh random bytes; no verifier means that PKCE is off.
     pub fn begin(
-        return_to: Option<ReturnTo>,
+        destination: Destination,
         restarts: u8,
         id: [u8; 16],
         verifier: Option<[u8; 32]>,
         now: Timestamp,
     ) -> Self {
         let verifier = verifier.map(|bytes| URL_SAFE_NO_PAD.encode(bytes).into());
-        Self { id, verifier, return_to, started: now, restarts }
+        Self { id, verifier, destination, started: now, restarts }
     }
 
     /// Eight hex digits that name the flow's cookie, derived from its ID.
     pub fn tag(&self) -> String {
-        tag(&self.id)
+        flow_tag(&self.id)
     }
 
     /// The S256 challenge for the authorize URL (RFC 7636 §4.2), when PKCE is on.
@@ -81,10 +80,9 @@ impl Pending {
 
     /// What travels as `state`.
     pub fn state(&self) -> StateToken {
-        let short = |r: &&ReturnTo| r.as_str().len() <= MAX_RETURN_IN_STATE;
         StateToken {
             id: self.id,
-            return_to: self.return_to.as_ref().filter(short).cloned(),
+            destination: self.destination.shorter_than(MAX_RETURN_IN_STATE),
             started: self.started,
             restarts: self.restarts,
         }
@@ -95,9 +93,9 @@ impl Pending {
         self.started
     }
 
-    /// Where the person wanted to go, if they said so.
-    pub fn return_to(&self) -> Option<&ReturnTo> {
-        self.return_to.as_ref()
+    /// Where the person wanted to go.
+    pub fn destination(&self) -> &Destination {
+        &self.destination
     }
 
     /// Whether the flow is too old to count.
@@ -130,7 +128,7 @@ impl Pending {
 impl StateToken {
     /// The tag of the flow cookie that belongs to it.
     pub fn tag(&self) -> String {
-        tag(&self.id)
+        flow_tag(&self.id)
     }
 
     /// The flow's ID: what is used up.
@@ -138,9 +136,9 @@ impl StateToken {
         self.id
     }
 
-    /// Where the person wanted to go, if it was short enough to travel.
-    pub fn return_to(&self) -> Option<&ReturnTo> {
-        self.return_to.as_ref()
+    /// Where the person wanted to go; without the page if that was too long to travel.
+    pub fn destination(&self) -> &Destination {
+        &self.destination
     }
 
     /// How often this sign-in has already been started over.
@@ -154,7 +152,8 @@ impl StateToken {
     }
 }
 
-fn tag(id: &[u8; 16]) -> String {
+/// Eight hex digits that name a flow's cookie.
+pub(crate) fn flow_tag(id: &[u8; 16]) -> String {
     let hash = digest::digest(&digest::SHA256, id);
     hash.as_ref().iter().take(4).map(|b| format!("{b:02x}")).collect()
 }
@@ -162,6 +161,7 @@ fn tag(id: &[u8; 16]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::ReturnTo;
 
     /// Says only what differs from a flow that works.
     struct Scenario {
@@ -173,9 +173,9 @@ mod tests {
     impl Scenario {
         fn run(self) -> Result<CodeGrant, FlowError> {
             let begun = Timestamp::from_secs(1000);
-            let pending = Pending::begin(ReturnTo::parse("/board?x=1"), 0, [1; 16], Some([2; 32]), begun);
+            let pending = Pending::begin(Destination::default(), 0, [1; 16], Some([2; 32]), begun);
             let state = if self.other_state {
-                Pending::begin(None, 0, [9; 16], None, begun).state()
+                Pending::begin(Destination::default(), 0, [9; 16], None, begun).state()
             } else {
                 pending.state()
             };
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn the_challenge_is_rfc_7636() {
         // The verifier of RFC 7636 appendix B.
-        let mut pending = Pending::begin(None, 0, [0; 16], None, Timestamp::default());
+        let mut pending = Pending::begin(Destination::default(), 0, [0; 16], None, Timestamp::default());
         assert_eq!(pending.challenge(), None);
         pending.verifier = Some("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into());
         assert_eq!(pending.challenge().unwrap(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
@@ -216,8 +216,8 @@ mod tests {
 
     #[test]
     fn a_long_way_back_stays_out_of_the_url() {
-        let long = ReturnTo::parse(&format!("/{}", "x".repeat(600))).unwrap();
-        let pending = Pending::begin(Some(long), 0, [0; 16], None, Timestamp::default());
-        assert!(pending.return_to().is_some() && pending.state().return_to().is_none());
+        let long = ReturnTo::parse(&format!("/{}", "x".repeat(600)));
+        let pending = Pending::begin(Destination::default().at(long), 0, [0; 16], None, Timestamp::default());
+        assert!(pending.destination().path().is_some() && pending.state().destination().path().is_none());
     }
 }

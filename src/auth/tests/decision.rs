@@ -21,6 +21,17 @@ async fn a_navigation_goes_to_the_sign_in_page_with_its_way_back() {
 }
 
 #[tokio::test]
+async fn a_form_that_was_sent_too_late_goes_to_the_sign_in_page_by_get() {
+    let site = Site::standard().await;
+    let reply = Browser::default().send(&site, Method::POST, "/board", b"a=1").await.reply();
+    assert_eq!(reply.status, StatusCode::SEE_OTHER);
+    assert_eq!(location(&reply), "/_anteroom/sign-in?return_to=%2Fboard");
+    let script = [("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")];
+    let reply = as_program(&script).send(&site, Method::POST, "/board", b"a=1").await.reply();
+    assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
 async fn programs_get_a_401_they_can_read() {
     let site = Site::standard().await;
     let reply = as_program(&[("accept", "application/json")]).get(&site, "/api?secret=1").await.reply();
@@ -113,9 +124,9 @@ async fn a_public_route_tells_the_upstream_who_is_signed_in() {
 async fn a_dead_cookie_is_cleared() {
     let site = Site::standard().await;
     let mut browser = Browser::default();
-    browser.cookies.insert("__Host-anteroom".into(), "garbage".into());
+    browser.plant("__Host-anteroom", "garbage");
     browser.get(&site, "/").await.reply();
-    assert!(browser.cookies.is_empty());
+    assert!(browser.cookies().is_empty());
 }
 
 #[tokio::test]
@@ -151,11 +162,14 @@ async fn a_session_counts_on_its_own_host_only() {
     let site = Site::with(Plan { routes, ..Default::default() }).await;
     let mut browser = Browser::default();
     browser.sign_in(&site, "/_anteroom/start").await;
+    let cookie = browser.cookies()["__Host-anteroom"].clone();
     for host in ["evil.example", "app.example.evil.example", "app.example:444", "app.example."] {
-        browser.host = Some(host);
+        browser.host = host.into();
+        browser.plant("__Host-anteroom", &cookie);
         assert!(matches!(browser.clone().get(&site, "/x").await, Got::Answer(_)), "{host}");
         assert!(browser.clone().get(&site, "/public/x").await.permit().session().is_none(), "{host}");
     }
-    browser.host = Some("APP.example");
+    browser.host = "APP.example".into();
+    browser.plant("__Host-anteroom", &cookie);
     assert!(browser.get(&site, "/x").await.permit().session().is_some());
 }

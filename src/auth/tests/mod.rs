@@ -1,6 +1,8 @@
 //! Sign-ins as scenarios: a site, browsers that keep cookies, and an Atlassian that says what it is told to say.
 
 mod decision;
+mod hand_off;
+mod hand_off_attacks;
 mod sign_in;
 mod sign_out;
 
@@ -154,13 +156,16 @@ impl Site {
     }
 }
 
-/// Keeps cookies as a browser does, and asks as a navigation unless told otherwise.
+/// Keeps cookies as a browser does, host by host, and asks as a navigation unless told otherwise.
 #[derive(Clone, Default)]
 pub(super) struct Browser {
-    pub(super) cookies: BTreeMap<String, String>,
-    pub(super) blocks_cookies: bool,
+    /// By host, or by `.domain` for what the hosts of a domain share.
+    jars: BTreeMap<String, BTreeMap<String, String>>,
+    /// Hosts whose cookies it does not keep; the empty one stands for all.
+    pub(super) blocks: Option<&'static str>,
     pub(super) headers: Vec<(&'static str, &'static str)>,
-    pub(super) host: Option<&'static str>,
+    /// The host in the address bar; `app.example` when empty.
+    pub(super) host: String,
 }
 
 /// What came of a request.
@@ -202,46 +207,99 @@ impl Browser {
 
     pub(super) async fn send(&mut self, site: &Site, method: Method, target: &str, body: &[u8]) -> Got {
         let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
-        let (host, mut headers) = (self.host.unwrap_or("app.example"), HeaderMap::new());
+        let (host, mut headers) = (self.at(), HeaderMap::new());
         let navigation = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
         for (name, value) in if self.headers.is_empty() { navigation.to_vec() } else { self.headers.clone() }
         {
             headers.append(HeaderName::from_static(name), value.parse().unwrap());
         }
-        if !self.cookies.is_empty() {
-            let line: Vec<String> = self.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        let cookies = self.cookies();
+        if !cookies.is_empty() {
+            let line: Vec<String> = cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
             headers.insert(COOKIE, line.join("; ").parse().unwrap());
         }
         let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let facts = RequestFacts {
-            method: &method,
-            path,
-            query,
-            host,
-            headers: &headers,
-            client,
-            mode: Mode::Proxy,
-            request_id: "r1",
-        };
+        let (method, host, headers) = (&method, host.as_str(), &headers);
+        let (mode, request_id) = (Mode::Proxy, "r1");
+        let facts = RequestFacts { method, path, query, host, headers, client, mode, request_id };
         let reply = match site.auth.check(&facts) {
             Check::Forward(permit) => return Got::Forwarded(permit),
             Check::Own(endpoint) => site.auth.serve(endpoint, &facts, body).await,
             Check::Answer(reply) => reply,
         };
-        if !self.blocks_cookies {
-            reply.headers.get_all(SET_COOKIE).iter().for_each(|line| self.keep(line.to_str().unwrap()));
-        }
+        reply.headers.get_all(SET_COOKIE).iter().for_each(|line| self.keep(line.to_str().unwrap()));
         Got::Answer(reply)
     }
 
-    fn keep(&mut self, line: &str) {
+    /// Opens an address, on whichever host.
+    pub(super) async fn open(&mut self, site: &Site, url: &str) -> Got {
+        let path = match url.strip_prefix("https://") {
+            None => url,
+            Some(rest) => {
+                let end = rest.find('/').unwrap_or(rest.len());
+                self.host = rest[..end].into();
+                &rest[end..]
+            }
+        };
+        self.get(site, path).await
+    }
+
+    /// Opens an address and follows every redirect, as Ada who agrees at Atlassian at once. Gives the address where it
+    /// ended, and what was there.
+    pub(super) async fn travel(&mut self, site: &Site, url: &str) -> (String, Got) {
+        let mut next = url.to_owned();
+        for _ in 0..20 {
+            if next.starts_with("https://atlassian.test/") {
+                next = format!("https://app.example{}", callback_of(&next));
+            }
+            match self.open(site, &next).await {
+                Got::Answer(reply) if reply.status.is_redirection() => next = location(&reply).to_owned(),
+                got => return (format!("https://{}{}", self.at(), path_of(&next)), got),
+            }
+        }
+        panic!("redirected without end, last to {next}");
+    }
+
+    fn at(&self) -> String {
+        if self.host.is_empty() { "app.example".into() } else { self.host.clone() }
+    }
+
+    /// What it sends to the host at hand.
+    pub(super) fn cookies(&self) -> BTreeMap<String, String> {
+        let host = self.at();
+        let name = format!(".{}", host.split(':').next().unwrap());
+        let sent = |jar: &str| jar == host || (jar.starts_with('.') && name.ends_with(jar));
+        self.jars.iter().filter(|(jar, _)| sent(jar)).flat_map(|(_, jar)| jar.clone()).collect()
+    }
+
+    /// Puts a cookie where the host at hand gets it.
+    pub(super) fn plant(&mut self, name: &str, value: &str) {
+        self.jars.entry(self.at()).or_default().insert(name.into(), value.into());
+    }
+
+    /// Takes a cookie away from the host at hand.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.jars.entry(self.at()).or_default().remove(name);
+    }
+
+    pub(super) fn keep(&mut self, line: &str) {
+        if self.blocks.is_some_and(|blocked| blocked.is_empty() || blocked == self.at()) {
+            return;
+        }
         let (pair, attributes) = line.split_once(';').unwrap();
         let (name, value) = pair.split_once('=').unwrap();
+        let domain = attributes.split_once("Domain=").map(|(_, domain)| format!(".{domain}"));
+        let jar = self.jars.entry(domain.unwrap_or_else(|| self.at())).or_default();
         if attributes.contains("Max-Age=0;") {
-            self.cookies.remove(name);
+            jar.remove(name);
         } else {
-            self.cookies.insert(name.into(), value.into());
+            jar.insert(name.into(), value.into());
         }
+    }
+
+    /// Whether the host at hand gave it a session.
+    pub(super) fn has_session(&self) -> bool {
+        self.cookies().contains_key("__Host-anteroom")
     }
 
     /// Presses the button: gives the callback that Atlassian would send the browser to.
@@ -258,8 +316,13 @@ impl Browser {
     }
 
     pub(super) fn flows(&self) -> usize {
-        self.cookies.keys().filter(|name| name.contains("-flow-")).count()
+        self.cookies().keys().filter(|name| name.contains("-flow-")).count()
     }
+}
+
+fn path_of(url: &str) -> &str {
+    let rest = url.strip_prefix("https://").map(|rest| rest.find('/').map_or("", |at| &rest[at..]));
+    rest.unwrap_or(url)
 }
 
 /// `https://app.example`, and apps besides.
@@ -284,6 +347,8 @@ pub(super) fn header(site: &Site, permit: &SessionPermit, name: &str) -> Option<
 #[derive(Default)]
 pub(super) struct Down {
     pub(super) up: AtomicBool,
+    /// Whether it can hold no more tokens.
+    pub(super) full: AtomicBool,
     kept: MemoryStore,
 }
 
@@ -304,6 +369,9 @@ macro_rules! while_up {
                 self.kept.activity(now).await
             }
             async fn use_once(&self, token: [u8; 16], now: Timestamp, ttl: Duration) -> Result<bool, StoreError> {
+                if self.full.load(Ordering::SeqCst) {
+                    return Err(StoreError { action: "use_once", cause: "full".into() });
+                }
                 self.kept.use_once(token, now, ttl).await
             }
         }

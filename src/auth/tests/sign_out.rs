@@ -24,7 +24,7 @@ async fn post_with_the_token_ends_it_for_good() {
     let body = format!("csrf={}", token(&site, &mut browser).await);
     let reply = browser.send(&site, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
     assert_eq!((reply.status, location(&reply)), (StatusCode::SEE_OTHER, "/_anteroom/signed-out"));
-    assert!(browser.cookies.is_empty(), "{:?}", browser.cookies);
+    assert!(browser.cookies().is_empty(), "{:?}", browser.cookies());
     assert!(matches!(stolen.clone().get(&site, "/").await, Got::Answer(_)), "the old cookie is dead");
     let page = browser.get(&site, "/_anteroom/signed-out").await.reply();
     assert!(text(&page).contains("id.atlassian.com"), "honest about the session at Atlassian");
@@ -88,7 +88,7 @@ async fn a_store_that_is_down_is_said_and_the_session_is_over_here() {
     let body = format!("csrf={}", token(&down, &mut browser).await);
     let reply = browser.send(&down, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
     assert_eq!(reply.status, 503);
-    assert!(browser.cookies.is_empty() && matches!(held.clone().get(&down, "/").await, Got::Answer(_)));
+    assert!(browser.cookies().is_empty() && matches!(held.clone().get(&down, "/").await, Got::Answer(_)));
 }
 
 #[tokio::test]
@@ -141,5 +141,5 @@ async fn it_takes_half_finished_sign_ins_along() {
     assert_eq!(browser.flows(), 1);
     let body = format!("csrf={}", token(&site, &mut browser).await);
     browser.send(&site, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
-    assert!(browser.cookies.is_empty(), "{:?}", browser.cookies);
+    assert!(browser.cookies().is_empty(), "{:?}", browser.cookies());
 }
