@@ -1,10 +1,13 @@
-//! Does a real gateway do what we tell it? Programs from PyPI, started with what `anteroom config` prints.
+//! Does a real gateway do what we tell it? Programs from PyPI and Debian, started with what `anteroom config` prints.
 //!
 //! A gateway needs its address in its configuration, so the address is chosen first: [`free_address`], then
 //! [`printed`], then `traefik::start` and so on.
 
+pub(crate) mod caddy;
 pub(crate) mod checks;
 pub(crate) mod envoy;
+pub(crate) mod haproxy;
+pub(crate) mod nginx;
 pub(crate) mod traefik;
 
 use std::net::{SocketAddr, TcpListener};
