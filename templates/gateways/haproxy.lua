@@ -31,6 +31,8 @@ local RESERVED = {
 {%- for name in reserved %}
     "{{ name }}",
 {%- endfor %}
+    "Forwarded",
+    "X-Forwarded-Port",
 }
 
 -- What Anteroom needs to know of a request besides its address.

@@ -43,9 +43,9 @@ impl Program {
         }
     }
 
-    /// Whether it can take Anteroom's cookies away before the app. The others would need a plug-in.
+    /// Whether it can take Anteroom's cookies away before the app. Traefik would need a plug-in.
     pub(super) fn keeps_our_cookies_from_the_app(self) -> bool {
-        !matches!(self, Self::Traefik | Self::Envoy)
+        self != Self::Traefik
     }
 }
 

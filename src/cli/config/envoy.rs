@@ -37,11 +37,15 @@ pub(super) const ASKED: &[&str] = &[
 ];
 
 /// Hearsay of the client and of the way a request came, besides `X-Forwarded-*`, which Envoy sets itself.
-const HEARSAY: &[&str] = &["forwarded", "true-client-ip", "x-client-ip", "x-real-ip"];
+const HEARSAY: &[&str] = &["true-client-ip", "x-client-ip", "x-real-ip"];
 
 const OURS: &str = "x[^a-z0-9]anteroom[^a-z0-9].*";
 /// All but what begins like `X-Anteroom-Gateway-Key`; RE2 has no other way to say it.
 const OURS_WITHOUT_KEY: &str = "x[^a-z0-9]anteroom[^a-z0-9](?:[^g].*|g[^a].*)";
+
+const UNASKED_GRPC: &str = r#"{ envoy.filters.http.ext_authz: { "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute, disabled: true } }"#;
+/// Anteroom needs its own cookies, so the filter that takes them away stays off too.
+const UNASKED: &str = r#"{ envoy.filters.http.ext_authz: { "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute, disabled: true }, envoy.filters.http.lua: { "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute, disabled: true } }"#;
 
 #[derive(Template)]
 #[template(path = "envoy.yaml", escape = "none", whitespace = "preserve")]
@@ -53,7 +57,7 @@ struct Bootstrap<'a> {
     app: Endpoint,
     removed: Vec<String>,
     asked: &'static [&'static str],
-    /// Switches the question off for a route.
+    /// Switches the filters off for a route of Anteroom's own pages.
     unasked: &'static str,
     /// Adds the shared key on a route to Anteroom's own pages.
     key: &'static str,
@@ -104,7 +108,7 @@ fn bootstrap(site: &Site, grpc: bool) -> askama::Result<String> {
         app: Endpoint::tcp(&site.upstream.host, site.upstream.port),
         removed: patterns(site, OURS),
         asked: ASKED,
-        unasked: r#"{ envoy.filters.http.ext_authz: { "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute, disabled: true } }"#,
+unasked: if grpc { UNASKED_GRPC } else { UNASKED },
         key: r#"[{ header: { key: x-anteroom-gateway-key, value: "%ENVIRONMENT(ANTEROOM_GATEWAY_KEY)%" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }]"#,
     }
     .render()

@@ -71,17 +71,9 @@ pub(super) struct Host {
     pub(super) central: bool,
 }
 
-/// Names besides those that the identity headers reserve: the rest of Anteroom's own namespace, as far as it has names, and
-/// what only a gateway may say of the way a request came.
-const NEVER_FROM_A_CLIENT: [&str; 7] = [
-    "x-anteroom-gateway-key",
-    "x-anteroom-groups",
-    "x-anteroom-provisioned",
-    "x-anteroom-roles",
-    "x-anteroom-sites",
-    "forwarded",
-    "x-forwarded-port",
-];
+/// The rest of Anteroom's own namespace, as far as it has names.
+const OUR_OTHER_NAMES: [&str; 4] =
+    ["x-anteroom-groups", "x-anteroom-provisioned", "x-anteroom-roles", "x-anteroom-sites"];
 
 /// What was typed.
 #[derive(Debug)]
@@ -139,7 +131,7 @@ impl Site {
         let headers = layout.names().map(|name| written("a header", &titled(name.as_str()), "-_"));
         let headers: Vec<String> = headers.collect::<Result<_, _>>()?;
         let taken = |name: &String| headers.iter().any(|header| header.eq_ignore_ascii_case(name));
-        let names = layout.reserved_names().chain(NEVER_FROM_A_CLIENT);
+        let names = layout.reserved_names().chain(OUR_OTHER_NAMES);
         let mut also_reserved: Vec<String> = names.map(titled).filter(|name| !taken(name)).collect();
         also_reserved.sort();
         also_reserved.dedup();

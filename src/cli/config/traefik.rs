@@ -111,9 +111,10 @@ const fn chain(site: &Site, comma: &str) -> &'static str {
     }
 }
 
-/// The names to empty. Traefik sets the rest of `X-Forwarded-*` itself.
+/// The names to empty. The pattern of `forwardAuth` covers `X-Anteroom-*`, and the port Traefik says itself.
 fn cleaned(site: &Site) -> Vec<&str> {
-    site.also_reserved.iter().map(String::as_str).chain(["Forwarded"]).collect()
+    let names = site.also_reserved.iter().map(String::as_str);
+    names.filter(|name| !name.starts_with("X-Anteroom-") && *name != "X-Forwarded-Port").collect()
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub(crate) struct Setting {
     pub(crate) configuration: String,
     /// nginx and HAProxy cannot: they answer a denial themselves.
     relays_denials: bool,
-    /// Traefik and Envoy cannot.
+    /// Traefik cannot.
     strips_cookies: bool,
     flags: Vec<String>,
     anteroom: Upstream,
@@ -80,7 +80,7 @@ impl Setting {
             host,
             configuration,
             relays_denials: !matches!(arguments[0], "nginx" | "haproxy"),
-            strips_cookies: matches!(arguments[0], "nginx" | "haproxy" | "caddy"),
+            strips_cookies: matches!(arguments[0], "nginx" | "haproxy" | "caddy" | "envoy"),
             flags: flags.into(),
             anteroom,
             app,
@@ -198,10 +198,12 @@ async fn denials_arrive_whole(setting: &Setting) {
 async fn own_pages_are_not_asked_about(setting: &Setting) {
     for target in ["/_anteroom/sign-in?return_to=%2Fa%26b", "/api/auth/callback/atlassian?code=1&state=2"] {
         let before = setting.anteroom.requests().len();
-        let answer = setting.ask(&format!("GET {target}"), "").await;
+        let answer =
+            setting.ask(&format!("GET {target}"), "Cookie: anteroom-flow-1=x; anteroom=ok\r\n").await;
         let asked: Vec<Request> = setting.anteroom.requests().split_off(before);
         assert_eq!((answer.status, asked.len()), (200, 1), "{target}: {asked:?}");
         assert_eq!((asked[0].target(), asked[0].header("Host")), (target, Some(setting.host.as_str())));
+        assert_eq!(asked[0].header("Cookie"), Some("anteroom-flow-1=x; anteroom=ok"));
         assert!(asked[0].header("X-Forwarded-For").is_some());
     }
 }
