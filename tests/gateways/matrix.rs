@@ -185,7 +185,7 @@ async fn signed_in(world: &World, session: &str) {
         assert_eq!(seen.target(), DEEP);
         assert_eq!(seen.all("X-Anteroom-Email"), ["ada@example.com"]);
         assert_eq!(seen.all("X-Anteroom-Name"), ["Ada Lovelace"]);
-        assert_eq!(seen.all("X-Anteroom-New-User"), ["true"]);
+        assert_eq!(seen.all("X-Anteroom-New-User"), ["false"], "not her first sign-in");
         assert_eq!(seen.all("X-Anteroom-Assertion")[0].split('.').count(), 3);
         let kept = seen.all("Cookie").join("; ");
         assert!(kept.contains("theme=dark") && kept.contains("last=\"a b\""), "{kept}");
