@@ -10,11 +10,11 @@
 //! | `original` | what did the browser ask the gateway for? |
 //! | `service` | what is this request, and what does the core say? |
 //! | `answer` | how does a gateway hear yes or no? |
-//! | `oauth2_proxy` | what did people's gateways ask oauth2-proxy? |
+//! | `alias` | what did people's gateways ask oauth2-proxy? |
 
+mod alias;
 mod answer;
 pub mod listener;
-mod oauth2_proxy;
 mod original;
 mod peer;
 mod service;

@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout};
 use super::original::{self, Original, Unreadable};
 use super::peer::{Gatekeeper, Peer};
 use super::strangers::Strangers;
-use super::{Body, answer, oauth2_proxy};
+use super::{Body, alias, answer};
 use crate::auth::{Auth, Check, RequestFacts, SessionPermit};
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::SystemEntropy;
@@ -111,9 +111,7 @@ impl Service {
     /// The dialect of a path, and what stands behind the dialect's own part of it.
     fn question<'a>(&self, path: &'a str) -> Option<(Dialect, &'a str)> {
         match self.oauth2_proxy {
-            Some(dialect) if oauth2_proxy::Endpoint::of(path) == Some(oauth2_proxy::Endpoint::Auth) => {
-                Some((dialect, ""))
-            }
+            Some(dialect) if alias::Endpoint::of(path) == Some(alias::Endpoint::Auth) => Some((dialect, "")),
             _ => question(path),
         }
     }
@@ -251,12 +249,12 @@ impl Service {
 
     /// The answer of oauth2-proxy's endpoints, where they are on.
     fn as_oauth2_proxy(&self, facts: &RequestFacts<'_>) -> Option<Reply> {
-        let endpoint = oauth2_proxy::Endpoint::of(facts.path).filter(|_| self.oauth2_proxy.is_some())?;
+        let endpoint = alias::Endpoint::of(facts.path).filter(|_| self.oauth2_proxy.is_some())?;
         if facts.method != Method::GET && facts.method != Method::HEAD {
             return Some(Reply::empty(StatusCode::METHOD_NOT_ALLOWED));
         }
         let here = self.auth.origins().of_host(facts.host)?;
-        let moved = oauth2_proxy::moved(endpoint, facts.query, here, self.auth.origins());
+        let moved = alias::moved(endpoint, facts.query, here, self.auth.origins());
         Some(moved.unwrap_or_else(|| self.auth.oauth2_user_info(facts)))
     }
 
