@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::support::gateway::nobody_at;
 use super::super::support::person::Person;
 use super::world::{Program, World};
 
@@ -311,6 +312,7 @@ async fn anteroom_down(mut world: World) {
     let session = world.session().await;
     assert_eq!(world.ask("GET", "/x", &[("Cookie", &session)]).await.status, 200, "while it is up");
     world.site.stopped().await;
+    let _nobody = nobody_at(world.site.address()).await;
     let reached = world.reached();
     for (target, cookie) in [("/x", session.as_str()), ("/x", "a=1"), ("/public/x", "a=1")] {
         let answer = world.ask("GET", target, &[NAVIGATION, &[("Cookie", cookie)]].concat()).await;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::{free_address, printed};
+use super::{free_address, nobody_at, printed};
 use crate::support::process::Process;
 use crate::support::raw::{RawClient, RawResponse, exchange};
 use crate::support::upstream::{Answer, Request, Upstream};
@@ -263,7 +263,9 @@ async fn bodies_and_web_sockets_pass(setting: &Setting) {
 
 async fn without_anteroom_nothing_passes(setting: Setting) {
     let Setting { gateway, host, anteroom, app, .. } = setting;
+    let address = anteroom.address();
     drop(anteroom);
+    let _nobody = nobody_at(address).await;
     let before = app.requests().len();
     let question =
         format!("GET /public HTTP/1.1\r\nHost: {host}\r\nCookie: anteroom=ok\r\nConnection: close\r\n\r\n");

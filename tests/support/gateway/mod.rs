@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::process::Process;
@@ -26,6 +26,23 @@ use super::{DEADLINE, repository};
 /// An address on loopback that nobody listens on just now.
 pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Takes the address of a server that has just stopped, so that no other test's server appears there: connections are
+/// refused for as long as this lives.
+pub(crate) async fn nobody_at(address: SocketAddr) -> TcpSocket {
+    let taken = async {
+        loop {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_reuseaddr(true).unwrap();
+            match socket.bind(address) {
+                Ok(()) => return socket,
+                // Still closing.
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    timeout(DEADLINE, taken).await.expect("the address becomes free")
 }
 
 /// What `anteroom config` prints with these arguments for this configuration file.
