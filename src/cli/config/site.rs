@@ -3,6 +3,8 @@
 //! Guarantees: no value of a [`Site`] needs quoting in any gateway's language (letters, digits and a few marks), and none
 //! is secret: of the shared key only whether there is one. What would need quoting is refused, with its name.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use url::Url;
 
 use crate::config::{Config, PublicUrl};
@@ -95,7 +97,7 @@ struct Said<'a> {
 
 /// The edge to `[forward_auth]` and `app_urls`: the only place that reads them.
 fn said(_config: &Config) -> Said<'_> {
-    Said { listen: Anteroom::Tcp("127.0.0.1:4182".into()), app_urls: &[], key: false }
+    Said { listen: Anteroom::at(([127, 0, 0, 1], 4182).into()), app_urls: &[], key: false }
 }
 
 impl Site {
@@ -157,6 +159,15 @@ impl Site {
 }
 
 impl Anteroom {
+    /// A listener on this address, as a gateway on the same machine reaches it: nobody connects to "all addresses".
+    fn at(mut listens: SocketAddr) -> Self {
+        if listens.ip().is_unspecified() {
+            let v4 = listens.is_ipv4();
+            listens.set_ip(if v4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        }
+        Self::Tcp(listens.to_string())
+    }
+
     /// Parses `HOST:PORT` or `unix:PATH`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
@@ -343,6 +354,11 @@ pub(super) mod tests {
 
     #[test]
     fn upstreams_and_listeners() {
+        for (listens, reached) in
+            [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:2", "[::1]:2"), ("10.0.0.7:3", "10.0.0.7:3")]
+        {
+            assert_eq!(Anteroom::at(listens.parse().unwrap()), Anteroom::Tcp(reached.into()));
+        }
         let upstream = Upstream::parse("https://app.internal").unwrap();
         assert_eq!((upstream.url(), upstream.tls), ("https://app.internal:443".into(), true));
         for text in ["app:8080", "ftp://app", "http://app/path", "http://u:p@app", "http://app/?q", ""] {
