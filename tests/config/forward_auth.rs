@@ -285,6 +285,7 @@ fn each_mistake_has_its_code_and_its_place() {
         (apps, app("https://u:hunter2-password@x"), "config.app-url app_urls[1] @anteroom.toml:2:41"),
         (apps, app("https://AUTH.example.com:443"), "config.app-url app_urls[1] @anteroom.toml:2:41"),
         (apps, app("https://wiki.example.com/"), "config.app-url app_urls[1] @anteroom.toml:2:41"),
+        (apps, app("https://wiki.example.com:8443"), "config.app-url app_urls[1] @anteroom.toml:2:41"),
         (apps, app("http://localhost:4180"), "config.app-url app_urls[1] @anteroom.toml:2:41"),
         // routes.hosts
         (

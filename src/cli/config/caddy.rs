@@ -33,3 +33,29 @@ impl<'a> Caddyfile<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::site::tests::site;
+    use super::*;
+
+    #[test]
+    fn all_hosts_and_headers_and_no_secret() {
+        for key in [false, true] {
+            let site = site(key);
+            let text = Caddyfile::new(&site).render().unwrap();
+            for host in &site.hosts {
+                assert!(text.contains(&format!("http://{}:80 {{", host.host)), "{text}");
+            }
+            assert!(text.contains(&format!("copy_headers {}\n", site.headers.join(" "))), "{text}");
+            for name in site.also_reserved.iter().filter(|name| !name.starts_with("X-Anteroom-")) {
+                assert!(text.contains(&format!("request_header -{name}\n")), "{name}");
+            }
+            // For the question and for our own pages, not for the app.
+            let keys = text.matches("header_up X-Anteroom-Gateway-Key {env.ANTEROOM_GATEWAY_KEY}").count();
+            assert_eq!(keys, if key { 2 } else { 0 });
+            // The callback belongs to one host.
+            assert_eq!(text.matches(&site.callback_path).count(), 1);
+        }
+    }
+}

@@ -59,3 +59,40 @@ impl<'a> Lua<'a> {
         Self { site, url, socket, headers: &site.headers, reserved }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::site::tests::site;
+    use super::*;
+
+    #[test]
+    fn all_hosts_and_headers_and_no_secret() {
+        for key in [false, true] {
+            let site = site(key);
+            let (cfg, lua) = (Cfg::new(&site).render().unwrap(), Lua::new(&site).render().unwrap());
+            for host in &site.hosts {
+                let acl = format!("acl anteroom_host var(txn.anteroom_host) -m str {}\n", host.host);
+                assert!(cfg.contains(&acl), "{cfg}");
+                let entry = format!("[\"{}\"] = {{ \"https\", \"{}\" }},", host.host, host.authority);
+                assert!(lua.contains(&entry), "{lua}");
+            }
+            for name in site.headers.iter().chain(&site.also_reserved) {
+                let listed = lua.contains(&format!("    \"{name}\",\n"));
+                assert!(listed || name.starts_with("X-Anteroom-"), "{name}");
+            }
+            // For our own pages here, for the question there.
+            assert_eq!(cfg.contains("X-Anteroom-Gateway-Key \"${ANTEROOM_GATEWAY_KEY}\""), key);
+            assert_eq!(lua.contains("x-anteroom-gateway-key"), key);
+        }
+    }
+
+    #[test]
+    fn a_socket_is_a_destination_and_not_a_name() {
+        let mut site = site(false);
+        site.anteroom = Anteroom::Unix("/run/anteroom/forward-auth.sock".into());
+        let (cfg, lua) = (Cfg::new(&site).render().unwrap(), Lua::new(&site).render().unwrap());
+        assert!(cfg.ends_with("server anteroom unix@/run/anteroom/forward-auth.sock"), "{cfg}");
+        assert!(lua.contains("local DESTINATION = \"unix@/run/anteroom/forward-auth.sock\"\n"), "{lua}");
+        assert!(lua.contains("http://127.0.0.1/_anteroom/verify/forward"), "{lua}");
+    }
+}

@@ -127,3 +127,49 @@ impl Service {
         format!("{}.{namespace}.svc.cluster.local:{}", self.name, self.port)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::site::tests::site;
+    use super::*;
+
+    #[test]
+    fn every_form_has_all_hosts_and_headers_and_no_secret() {
+        for key in [false, true] {
+            let site = site(key);
+            for format in FORMATS {
+                let text = (format.print)(&site).unwrap();
+                let wanted = site.headers.iter().chain(site.hosts.iter().map(|host| &host.host));
+                for what in wanted.chain([&site.callback_path]) {
+                    assert!(text.contains(what.as_str()), "{}: {what}", format.name);
+                }
+                assert_eq!(text.contains("shared key"), key, "{}", format.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_client_may_not_send_is_blanked() {
+        let (site, key) = (site(true), "include /etc/nginx/anteroom-key.conf;");
+        let text = Conf::new(&site).render().unwrap();
+        for name in &site.also_reserved {
+            assert!(text.contains(&format!("proxy_set_header {name} \"\";")), "{name}");
+        }
+        assert_eq!(text.matches(key).count(), 2, "for the question and for our own pages, not for the app");
+    }
+
+    #[test]
+    fn services_of_addresses() {
+        for (address, name, namespace) in [
+            ("anteroom.auth.svc.cluster.local:4182", "anteroom", Some("auth")),
+            ("gatekeeper:4182", "gatekeeper", None),
+            ("127.0.0.1:4182", "anteroom", None),
+            ("[::1]:4182", "anteroom", None),
+            ("localhost:4182", "anteroom", None),
+        ] {
+            let service = Service::of(address, "anteroom");
+            assert_eq!((service.name.as_str(), service.namespace.as_deref()), (name, namespace), "{address}");
+            assert_eq!(service.port, "4182");
+        }
+    }
+}

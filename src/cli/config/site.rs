@@ -3,6 +3,8 @@
 //! Guarantees: no value of a [`Site`] needs quoting in any gateway's language (letters, digits and a few marks), and none
 //! is secret: of the shared key only whether there is one. What would need quoting is refused, with its name.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use url::Url;
 
 use crate::config::{Config, Listen as ConfiguredListen, PublicUrl};
@@ -157,17 +159,22 @@ impl Anteroom {
     /// As a gateway on the same machine reaches it.
     fn of(listen: &ConfiguredListen) -> Result<Self, String> {
         match listen {
-            ConfiguredListen::Tcp(address) if address.ip().is_unspecified() => {
-                let here = if address.is_ipv4() { "127.0.0.1" } else { "[::1]" };
-                Ok(Self::Tcp(format!("{here}:{}", address.port())))
-            }
-            ConfiguredListen::Tcp(address) => Ok(Self::Tcp(address.to_string())),
+            ConfiguredListen::Tcp(address) => Ok(Self::at(*address)),
             ConfiguredListen::Unix { path, .. } => Self::parse(&format!("unix:{}", path.display())),
             ConfiguredListen::Systemd { .. } => Err(
                 "systemd knows where Anteroom listens, this configuration does not: say it with --anteroom"
                     .into(),
             ),
         }
+    }
+
+    /// A listener on this address, as a gateway on the same machine reaches it: nobody connects to "all addresses".
+    fn at(mut listens: SocketAddr) -> Self {
+        if listens.ip().is_unspecified() {
+            let v4 = listens.is_ipv4();
+            listens.set_ip(if v4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        }
+        Self::Tcp(listens.to_string())
     }
 
     /// Parses `HOST:PORT` or `unix:PATH`.
@@ -356,6 +363,11 @@ pub(super) mod tests {
 
     #[test]
     fn upstreams_and_listeners() {
+        for (listens, reached) in
+            [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:2", "[::1]:2"), ("10.0.0.7:3", "10.0.0.7:3")]
+        {
+            assert_eq!(Anteroom::at(listens.parse().unwrap()), Anteroom::Tcp(reached.into()));
+        }
         let upstream = Upstream::parse("https://app.internal").unwrap();
         assert_eq!((upstream.url(), upstream.tls), ("https://app.internal:443".into(), true));
         for text in ["app:8080", "ftp://app", "http://app/path", "http://u:p@app", "http://app/?q", ""] {

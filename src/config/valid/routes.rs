@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::sites::{NoSite, Sites};
+use super::sites::Sites;
 use crate::config::check::Check;
 use crate::config::finding::Mistake;
 use crate::config::key::KeyPath;
@@ -96,19 +96,16 @@ fn hosts(texts: &[String], key: &KeyPath, sites: Option<&Sites>, check: &mut Che
     let sites = sites?;
     let (mut places, mut all_good) = (Vec::new(), true);
     for (index, text) in texts.iter().enumerate() {
-        let reason = match sites.find(text) {
-            Ok(place) if places.contains(&place) => continue,
-            Ok(place) => {
+        if let Some(place) = sites.find(text) {
+            if !places.contains(&place) {
                 places.push(place);
-                continue;
             }
-            Err(NoSite::Unknown) => "no address in `public_url` or `app_urls` has this host",
-            Err(NoSite::Ambiguous) => "there are several addresses with this host, on different ports",
-        };
+            continue;
+        }
         all_good = false;
         let mistake = Mistake::new(
             "config.route-host",
-            reason,
+            "no address in `public_url` or `app_urls` has this host",
             "The route would never match, and what it was meant to guard or open stays as it is",
             sites.remedy(text),
         );

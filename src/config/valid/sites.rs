@@ -13,15 +13,6 @@ use crate::config::key::KeyPath;
 #[derive(Clone, Debug)]
 pub(super) struct Sites(Vec<PublicUrl>);
 
-/// Why a host is not one of the sites'.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum NoSite {
-    /// None has it.
-    Unknown,
-    /// Several have it, on different ports.
-    Ambiguous,
-}
-
 /// Both settings; `None` for the one or the other that is wrong.
 pub(super) fn check(
     public_url: Option<&PublicUrl>,
@@ -60,6 +51,12 @@ fn misfit(url: &PublicUrl, public_url: Option<&PublicUrl>, before: &[PublicUrl])
     if before.iter().any(|other| other.origin() == url.origin()) {
         return Some("it is listed twice");
     }
+    // RFC 6265 §8.5: cookies do not know ports, so two sessions would take turns overwriting each other.
+    if before.iter().any(|other| other.host() == url.host()) {
+        return Some(
+            "another app has this host, and browsers keep one jar of cookies for all ports of a host",
+        );
+    }
     match public_url {
         Some(public) if public.secure() && !url.secure() => Some("it is http while `public_url` is https"),
         Some(public) if !public.secure() && url.secure() => Some("it is https while `public_url` is http"),
@@ -78,26 +75,19 @@ impl Sites {
         self.0.iter().skip(1).cloned().collect()
     }
 
-    /// The place of the site with this host. A host without a port may leave out an unusual one if that is clear.
-    pub(super) fn find(&self, host: &str) -> Result<usize, NoSite> {
+    /// The place of the site with this host, which may leave out an unusual port.
+    pub(super) fn find(&self, host: &str) -> Option<usize> {
         let scheme = if self.0.first().is_none_or(PublicUrl::secure) { "https" } else { "http" };
         let with_port = host.rsplit(']').next().is_some_and(|behind| behind.contains(':'));
         // The URL parser knows letter case, IDNA and the usual port.
-        let Ok(url) = url::Url::parse(&format!("{scheme}://{host}")) else { return Err(NoSite::Unknown) };
+        let url = url::Url::parse(&format!("{scheme}://{host}")).ok()?;
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         if !bare || !url.username().is_empty() || url.password().is_some() || host.ends_with('/') {
-            return Err(NoSite::Unknown);
+            return None;
         }
-        if let Some(index) = self.0.iter().position(|site| site.same_origin(&url)) {
-            return Ok(index);
-        }
-        let on_host = |site: &PublicUrl| !with_port && Some(site.host()) == url.host_str();
-        let mut found = self.0.iter().enumerate().filter(|(_, site)| on_host(site)).map(|(index, _)| index);
-        match (found.next(), found.next()) {
-            (Some(index), None) => Ok(index),
-            (Some(_), Some(_)) => Err(NoSite::Ambiguous),
-            (None, _) => Err(NoSite::Unknown),
-        }
+        let same =
+            |site: &PublicUrl| site.same_origin(&url) || (!with_port && Some(site.host()) == url.host_str());
+        self.0.iter().position(same)
     }
 
     /// What to write instead of a host that is none of these.
@@ -122,35 +112,30 @@ mod tests {
             "https://auth.example.com",
             "https://wiki.example.com",
             "https://ci.example.com:8443",
-            "https://ci.example.com:9443",
             "https://a.example.com:8443",
             "https://bücher.example",
-            "https://b.example.com",
-            "https://b.example.com:8443",
         ]);
         for (host, want) in [
-            ("auth.example.com", Ok(0)),
-            ("WIKI.Example.com", Ok(1)),
-            ("wiki.example.com:443", Ok(1)),
-            ("wiki.example.com:80", Err(NoSite::Unknown)),
-            ("ci.example.com:8443", Ok(2)),
-            ("ci.example.com:9443", Ok(3)),
-            ("ci.example.com", Err(NoSite::Ambiguous)),
-            ("ci.example.com:443", Err(NoSite::Unknown)),
-            ("a.example.com", Ok(4)),
-            ("a.example.com:443", Err(NoSite::Unknown)),
-            ("BÜCHER.example", Ok(5)),
-            ("xn--bcher-kva.example", Ok(5)),
-            ("b.example.com", Ok(6)),
-            ("b.example.com:8443", Ok(7)),
-            ("example.com", Err(NoSite::Unknown)),
-            ("x.wiki.example.com", Err(NoSite::Unknown)),
-            ("https://wiki.example.com", Err(NoSite::Unknown)),
-            ("wiki.example.com/", Err(NoSite::Unknown)),
-            ("wiki.example.com/x", Err(NoSite::Unknown)),
-            ("u@wiki.example.com", Err(NoSite::Unknown)),
-            ("*.example.com", Err(NoSite::Unknown)),
-            ("", Err(NoSite::Unknown)),
+            ("auth.example.com", Some(0)),
+            ("WIKI.Example.com", Some(1)),
+            ("wiki.example.com:443", Some(1)),
+            ("wiki.example.com:80", None),
+            ("ci.example.com:8443", Some(2)),
+            ("ci.example.com:9443", None),
+            ("ci.example.com", Some(2)),
+            ("ci.example.com:443", None),
+            ("a.example.com", Some(3)),
+            ("a.example.com:443", None),
+            ("BÜCHER.example", Some(4)),
+            ("xn--bcher-kva.example", Some(4)),
+            ("example.com", None),
+            ("x.wiki.example.com", None),
+            ("https://wiki.example.com", None),
+            ("wiki.example.com/", None),
+            ("wiki.example.com/x", None),
+            ("u@wiki.example.com", None),
+            ("*.example.com", None),
+            ("", None),
         ] {
             assert_eq!(sites.find(host), want, "{host}");
         }
@@ -160,13 +145,13 @@ mod tests {
     fn addresses_and_development() {
         let sites = sites(&["http://localhost:4180", "http://[::1]:4180", "http://wiki.localhost:4180"]);
         for (host, want) in [
-            ("localhost", Ok(0)),
-            ("localhost:4180", Ok(0)),
-            ("localhost:80", Err(NoSite::Unknown)),
-            ("[::1]", Ok(1)),
-            ("[::1]:4180", Ok(1)),
-            ("[::1]:80", Err(NoSite::Unknown)),
-            ("wiki.localhost", Ok(2)),
+            ("localhost", Some(0)),
+            ("localhost:4180", Some(0)),
+            ("localhost:80", None),
+            ("[::1]", Some(1)),
+            ("[::1]:4180", Some(1)),
+            ("[::1]:80", None),
+            ("wiki.localhost", Some(2)),
         ] {
             assert_eq!(sites.find(host), want, "{host}");
         }
