@@ -2,6 +2,7 @@
 //! the inputs that made others say yes.
 
 mod attacks;
+mod both;
 mod dialects;
 mod oauth2_proxy;
 mod peers;

@@ -156,3 +156,25 @@ async fn a_decision_is_counted_and_logged_as_the_original_request() {
     }
     assert!(!line.contains("secret"), "{line}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_an_account_is_called() {
+    for (who, name, email) in [
+        ("nour@example.com", "%D9%86%D9%88%D8%B1%20%D8%A7%D9%84%D9%87%D8%AF%D9%89", "nour@example.com"),
+        ("557058:00e3a110-0000-4000-8000-000000000007", "Noel Nomail", "-"),
+        ("robin@example.com", "Robin  X-Injected: yes", "robin@example.com"),
+    ] {
+        let site = site(Plan { approve: Some(who.into()), ..Plan::default() }).await;
+        let cookie = sign_in(&site).await;
+        for dialect in ALL {
+            let answer = Question::to("/x").with(&[("Cookie", &cookie)]).ask(dialect, &site).await;
+            let text = answer.header("x-anteroom-name").unwrap().replace("%20", " ");
+            assert_eq!((answer.status, text), (200, name.replace("%20", " ")), "{who}");
+            assert_eq!(answer.header("x-anteroom-email"), Some(email), "{who}");
+            assert_eq!(answer.header("x-injected"), None, "{who}");
+            let size = answer.head.raw.len();
+            let assertion = answer.header("x-anteroom-assertion").unwrap().len();
+            assert!(size <= 3500 && size - assertion <= 1500, "{who}: {size} bytes");
+        }
+    }
+}

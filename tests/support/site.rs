@@ -118,6 +118,7 @@ pub(crate) struct Site {
     /// Its configuration file.
     pub(crate) toml: String,
     public_url: String,
+    proxy: Option<SocketAddr>,
     address: SocketAddr,
     ops: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -185,12 +186,23 @@ impl Site {
             ..Seams::default()
         };
         let app = App::start(config, seams).await.unwrap_or_else(|e| panic!("Anteroom does not start: {e}"));
-        let ops = app.ops_address().expect("an ops listener");
+        let (ops, proxy) = (app.ops_address().expect("an ops listener"), app.address());
         let (stop, stopped) = oneshot::channel::<()>();
         let served = tokio::spawn(async move {
             app.run(Stop(Some(stopped))).await;
         });
-        Self { emulator, sample, log, toml, public_url, address, ops, stop: Some(stop), served: Some(served) }
+        Self {
+            emulator,
+            sample,
+            log,
+            toml,
+            public_url,
+            proxy,
+            address,
+            ops,
+            stop: Some(stop),
+            served: Some(served),
+        }
     }
 
     /// Where browsers go: `http://localhost:PORT`, which is the gateway's port where there is one.
@@ -201,6 +213,11 @@ impl Site {
     /// For raw sockets, and for gateways: the proxy's or the forward-auth listener's.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The reverse proxy, where there is one beside a gateway.
+    pub(crate) fn proxy(&self) -> SocketAddr {
+        self.proxy.expect("a reverse proxy")
     }
 
     /// The ops listener.
