@@ -2,7 +2,9 @@
 //! the inputs that made others say yes.
 
 mod attacks;
+mod check;
 mod dialects;
+mod grpc;
 mod oauth2_proxy;
 mod peers;
 mod rig;
