@@ -8,3 +8,4 @@ mod grpc;
 mod oauth2_proxy;
 mod peers;
 mod rig;
+mod sockets;
