@@ -3,7 +3,10 @@
 
 mod attacks;
 mod both;
+mod check;
 mod dialects;
+mod grpc;
 mod oauth2_proxy;
 mod peers;
 mod rig;
+mod sockets;

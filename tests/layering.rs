@@ -76,6 +76,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ipnet", &["net"]),
     ("psl", &["config"]),
     ("listenfd", &["forward_auth"]),
+    ("tonic", &["forward_auth"]),
+    ("prost", &["forward_auth"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
 ];

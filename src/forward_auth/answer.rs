@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 
 use super::Body;
 use crate::identity::headers::HeaderSet;
@@ -16,11 +16,11 @@ use crate::ops::RequestId;
 use crate::reply::Reply;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Yes.
 pub(super) fn allow(identity: &HeaderSet) -> Response<Body> {
-    let mut response = Response::new(Full::default());
+    let mut response = Response::new(Either::Left(Full::default()));
     let headers = response.headers_mut();
     headers.reserve(16);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -31,7 +31,12 @@ pub(super) fn allow(identity: &HeaderSet) -> Response<Body> {
 }
 
 /// No, for a gateway that passes the whole answer on: Traefik, Caddy, HAProxy, Envoy.
-pub(super) fn refuse(mut reply: Reply, origin: &str, id: RequestId) -> Response<Body> {
+pub(super) fn refuse(reply: Reply, origin: &str, id: RequestId) -> Response<Body> {
+    plain(refused(reply, origin), id)
+}
+
+/// No, as the browser behind such a gateway gets it.
+pub(super) fn refused(mut reply: Reply, origin: &str) -> Reply {
     reply.status = refusal(&reply);
     make_absolute(&mut reply, origin);
     if let Some(location) = reply.headers.get(LOCATION)
@@ -41,7 +46,7 @@ pub(super) fn refuse(mut reply: Reply, origin: &str, id: RequestId) -> Response<
         reply.body = signpost(location).into();
         reply.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     }
-    plain(reply, id)
+    reply
 }
 
 /// No, for nginx: 401, with a `Location` where a person can sign in, or 403. It answers 500 to anything else, so a
@@ -69,7 +74,7 @@ pub(super) fn plain(reply: Reply, id: RequestId) -> Response<Body> {
     let Reply { status, mut headers, body } = reply;
     headers.insert(X_REQUEST_ID, id.value());
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(Either::Left(Full::new(body)));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

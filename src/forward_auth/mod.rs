@@ -10,13 +10,17 @@
 //! | `original` | what did the browser ask the gateway for? |
 //! | `service` | what is this request, and what does the core say? |
 //! | `answer` | how does a gateway hear yes or no? |
+//! | `refusals` | what does Anteroom say where it knows nothing to decide about? |
+//! | `grpc` | the same question and answer as Envoy's gRPC messages |
 //! | `alias` | what did people's gateways ask oauth2-proxy? |
 
 mod alias;
 mod answer;
+mod grpc;
 pub mod listener;
 mod original;
 mod peer;
+mod refusals;
 mod service;
 mod strangers;
 
@@ -25,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -46,8 +50,8 @@ use crate::net::TrustedProxies;
 use crate::ops::AccessLog;
 use crate::secret::SecretString;
 
-/// What is answered.
-type Body = Full<Bytes>;
+/// What is answered: bytes, or a gRPC message and its trailers.
+type Body = Either<Full<Bytes>, tonic::body::Body>;
 
 /// How long a gateway may keep a connection without asking: longer than any gateway keeps one, so that none sends its
 /// question into a connection that is just being closed.

@@ -61,7 +61,7 @@ pub(super) fn forwarded<'a>(
     Ok(Original { method, host, path, query, headers, client: gatekeeper.client(peer, headers) })
 }
 
-/// Reads the request itself, as Envoy sends it: the original's method and host, and its path behind `prefix`.
+/// Reads what Envoy tells part by part: in the question's own request line, or in the fields of its message.
 pub(super) fn envoy<'a>(
     method: &Method,
     target: &'a str,
@@ -69,7 +69,7 @@ pub(super) fn envoy<'a>(
     headers: &'a HeaderMap,
     peer: Peer,
 ) -> Result<Original<'a>, Unreadable> {
-    const PATH: &str = "the path behind /_anteroom/verify/envoy";
+    const PATH: &str = "the original path";
     let method = self::method(method.as_str(), "the method")?;
     let (path, query) = split(target, PATH)?;
     Ok(Original { method, host: plain_host(host, "Host")?, path, query, headers, client: peer.address() })

@@ -6,6 +6,7 @@
 //! | `/_anteroom/verify/nginx` | nginx `auth_request` | `X-Original-URL`, `X-Original-Method` |
 //! | `/_anteroom/verify/forward` | Traefik, Caddy, HAProxy | `X-Forwarded-Method`, `-Proto`, `-Host`, `-Uri`, `-For` |
 //! | `/_anteroom/verify/envoy/…` | Envoy, Gateway API | method, `Host`, the path behind the prefix |
+//! | `/envoy.service.auth.v3.Authorization/Check` | Envoy over gRPC | the message |
 //! | anything else | a browser, through the gateway | the request itself |
 //!
 //! One dialect per path, never guessed from the headers that happen to be there.
@@ -13,20 +14,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{HOST, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
 
-use super::original::{self, Original, Unreadable};
+use super::original::{self, Original};
 use super::peer::{Gatekeeper, Peer};
+use super::refusals::{UNKNOWN_HOST, explained};
 use super::strangers::Strangers;
-use super::{Body, alias, answer};
+use super::{Body, alias, answer, grpc};
 use crate::auth::{Auth, Check, RequestFacts, SessionPermit};
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::SystemEntropy;
+use crate::identity::headers::HeaderSet;
 use crate::metrics::{Decision, Mode};
 use crate::ops::{AccessEntry, AccessLog, RequestId, RequestIds};
 use crate::reply::Reply;
@@ -36,7 +39,7 @@ const VERIFY: &str = "/_anteroom/verify/";
 /// The largest body that Anteroom's own endpoints read, in bytes.
 const MAX_BODY: usize = 8 * 1024;
 /// How long a client may take over it.
-const BODY_TIME: Duration = Duration::from_secs(10);
+pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// How a gateway asks and is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +63,32 @@ pub(super) struct Service {
     pub(super) oauth2_proxy: Option<Dialect>,
 }
 
-/// An answer, and what the access log says of it.
-struct Answered {
-    response: Response<Body>,
-    decision: &'static str,
-    permit: Option<SessionPermit>,
+/// What was decided, before a dialect puts it into its words.
+pub(super) struct Decided<'a> {
+    pub(super) answer: Answer<'a>,
+    pub(super) decision: &'static str,
+    pub(super) permit: Option<SessionPermit>,
+}
+
+/// Yes or no.
+pub(super) enum Answer<'a> {
+    /// Yes, and who is there.
+    Allow(Arc<HeaderSet>),
+    /// No.
+    Refuse {
+        /// In what words.
+        reply: Reply,
+        /// Where relative addresses in them lead.
+        origin: &'a str,
+    },
+}
+
+/// What the access log says of an answer.
+pub(super) struct Outcome<'a> {
+    pub(super) status: u16,
+    pub(super) bytes: u64,
+    pub(super) decision: &'static str,
+    pub(super) permit: Option<&'a SessionPermit>,
 }
 
 impl Service {
@@ -84,9 +108,12 @@ impl Service {
         let (started, id) = (Instant::now(), self.request_ids.next());
         let (parts, body) = request.into_parts();
         if !self.gatekeeper.knows(peer) || !self.gatekeeper.opens(&parts.headers) {
-            return self.turn_away(peer, id);
+            return self.turn_away(&parts, peer, id);
         }
         let Some((dialect, rest)) = self.question(parts.uri.path()) else {
+            if grpc::asks(&parts) {
+                return grpc::answer_call(self, parts, body, peer, started, id).await;
+            }
             return self.own(&parts, body, peer, started, id).await;
         };
         let asked = match dialect {
@@ -100,11 +127,15 @@ impl Service {
         };
         match asked {
             Ok(original) => {
-                let answered = self.decide(dialect, &original, id);
-                self.record(&original, &answered, started, id);
-                answered.response
+                let Decided { answer, decision, permit } = self.decide(&original, id);
+                let response = in_words(dialect, answer, id);
+                self.record(&original, &Outcome::of(&response, decision, permit.as_ref()), started, id);
+                response
             }
-            Err(unreadable) => self.unreadable(dialect, unreadable, peer, id),
+            Err(unreadable) => {
+                let reply = self.unreadable(unreadable, peer, id);
+                in_words(dialect, Answer::Refuse { reply, origin: "" }, id)
+            }
         }
     }
 
@@ -117,18 +148,18 @@ impl Service {
     }
 
     /// The one decision, for the original request.
-    fn decide(&self, dialect: Dialect, original: &Original<'_>, id: RequestId) -> Answered {
+    pub(super) fn decide(&self, original: &Original<'_>, id: RequestId) -> Decided<'_> {
         let Some(app) = self.auth.origins().of_host(original.host) else {
-            return self.refuse_unknown_host(dialect, original, id);
+            let answer = Answer::Refuse { reply: self.unknown_host(original, id), origin: "" };
+            return Decided { answer, decision: UNKNOWN_HOST, permit: None };
         };
-        let origin = self.auth.origins().get(app).as_str();
         let facts = facts(original, &id);
         let (reply, decision) = match self.auth.check(&facts) {
             Check::Forward(permit) => {
                 let identity = self.auth.identity_or_nobody(&permit, original.host);
                 let decision = if permit.session().is_some() { Decision::SignedIn } else { Decision::Public };
-                let response = answer::allow(&identity);
-                return Answered { response, decision: decision.as_str(), permit: Some(permit) };
+                let answer = Answer::Allow(identity);
+                return Decided { answer, decision: decision.as_str(), permit: Some(permit) };
             }
             Check::Own(_) => (self.own_path(original, id), Decision::Own),
             Check::Answer(reply) => {
@@ -136,68 +167,8 @@ impl Service {
                 (reply, decision)
             }
         };
-        let response = refuse(dialect, reply, origin, id);
-        Answered { response, decision: decision.as_str(), permit: None }
-    }
-
-    fn refuse_unknown_host(&self, dialect: Dialect, original: &Original<'_>, id: RequestId) -> Answered {
-        self.auth.metrics().gateway_refused("unknown_host");
-        tracing::warn!(
-            request_id = id.as_str(),
-            host = original.host,
-            "a gateway asks about a host that nobody named; if it is yours, add it to app_urls"
-        );
-        let reply = explained(
-            StatusCode::FORBIDDEN,
-            "unknown_host",
-            "Anteroom does not know this host. Its operator can add it to app_urls.",
-            id,
-        );
-        let response = refuse(dialect, reply, "", id);
-        Answered { response, decision: "unknown_host", permit: None }
-    }
-
-    /// A yes here would hand a path of ours to the app, so the answer is no; the way out is in the message.
-    fn own_path(&self, original: &Original<'_>, id: RequestId) -> Reply {
-        self.auth.metrics().gateway_refused("own_path");
-        tracing::warn!(
-            request_id = id.as_str(),
-            path = original.path,
-            "a gateway asks about a path of Anteroom's own; it should route /_anteroom/ and the callback here without asking"
-        );
-        explained(
-            StatusCode::FORBIDDEN,
-            "own_path",
-            "The gateway asks Anteroom about one of Anteroom's own pages. Route /_anteroom/ and the callback path to \
-             Anteroom without asking first; `anteroom config` prints how.",
-            id,
-        )
-    }
-
-    fn unreadable(&self, dialect: Dialect, what: Unreadable, peer: Peer, id: RequestId) -> Response<Body> {
-        self.auth.metrics().gateway_refused("unreadable");
-        tracing::warn!(
-            request_id = id.as_str(),
-            %peer,
-            what = what.0,
-            "a gateway does not say what it asks about: missing, doubled or not to be parsed"
-        );
-        let message = format!("{} is missing, doubled or not to be parsed.", what.0);
-        let reply = explained(StatusCode::BAD_REQUEST, "unreadable_request", &message, id);
-        refuse(dialect, reply, "", id)
-    }
-
-    fn turn_away(&self, peer: Peer, id: RequestId) -> Response<Body> {
-        self.auth.metrics().gateway_refused("stranger");
-        if self.strangers.new_here(peer) {
-            tracing::warn!(
-                request_id = id.as_str(),
-                %peer,
-                "this peer is no trusted gateway; if it is yours, add it to forward_auth.trusted_proxies (and send the key)"
-            );
-        }
-        let message = "This listener answers trusted gateways only.";
-        answer::plain(explained(StatusCode::FORBIDDEN, "not_a_trusted_gateway", message, id), id)
+        let answer = Answer::Refuse { reply, origin: self.auth.origins().get(app).as_str() };
+        Decided { answer, decision: decision.as_str(), permit: None }
     }
 
     /// A request that the gateway routed here for one of our own endpoints.
@@ -217,19 +188,23 @@ impl Service {
             headers: &parts.headers,
             client: self.gatekeeper.client(peer, &parts.headers),
         };
-        let answered = self.serve(&original, body, id).await;
-        self.record(&original, &answered, started, id);
-        answered.response
+        let (response, decision) = self.serve(&original, body, id).await;
+        self.record(&original, &Outcome::of(&response, decision, None), started, id);
+        response
     }
 
-    async fn serve(&self, original: &Original<'_>, body: Incoming, id: RequestId) -> Answered {
+    async fn serve(
+        &self,
+        original: &Original<'_>,
+        body: Incoming,
+        id: RequestId,
+    ) -> (Response<Body>, &'static str) {
         if self.auth.origins().of_host(original.host).is_none() {
-            return self.refuse_unknown_host(Dialect::Forward, original, id);
+            return (answer::plain(self.unknown_host(original, id), id), UNKNOWN_HOST);
         }
         let facts = facts(original, &id);
         if let Some(reply) = self.as_oauth2_proxy(&facts) {
-            let response = answer::plain(reply, id);
-            return Answered { response, decision: Decision::Own.as_str(), permit: None };
+            return (answer::plain(reply, id), Decision::Own.as_str());
         }
         let (reply, decision) = match self.auth.check(&facts) {
             Check::Own(endpoint) => match read(body).await {
@@ -243,8 +218,7 @@ impl Service {
                 (explained(StatusCode::NOT_FOUND, "not_found", message, id), Decision::BadTarget)
             }
         };
-        let response = answer::plain(reply, id);
-        Answered { response, decision: decision.as_str(), permit: None }
+        (answer::plain(reply, id), decision.as_str())
     }
 
     /// The answer of oauth2-proxy's endpoints, where they are on.
@@ -258,10 +232,17 @@ impl Service {
         Some(moved.unwrap_or_else(|| self.auth.oauth2_user_info(facts)))
     }
 
-    fn record(&self, original: &Original<'_>, answered: &Answered, started: Instant, id: RequestId) {
-        let (duration, status) = (started.elapsed(), answered.response.status().as_u16());
-        self.auth.metrics().request(status, duration);
-        let live = answered.permit.as_ref().and_then(|permit| permit.session());
+    /// Counts an answer and writes it down.
+    pub(super) fn record(
+        &self,
+        original: &Original<'_>,
+        outcome: &Outcome<'_>,
+        started: Instant,
+        id: RequestId,
+    ) {
+        let duration = started.elapsed();
+        self.auth.metrics().request(outcome.status, duration);
+        let live = outcome.permit.and_then(|permit| permit.session());
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         self.access_log.record(&AccessEntry {
             time_ms: SystemClock.now_millis().saturating_sub(millis),
@@ -269,14 +250,21 @@ impl Service {
             client: original.client,
             method: original.method.as_str(),
             path: original.path,
-            status,
-            bytes_out: hyper::body::Body::size_hint(answered.response.body()).exact().unwrap_or_default(),
+            status: outcome.status,
+            bytes_out: outcome.bytes,
             duration,
-            decision: answered.decision,
+            decision: outcome.decision,
             account_id: live.map(|live| live.session().person.account_id.as_str()),
             user_agent: original.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
             upstream_ms: None,
         });
+    }
+}
+
+impl<'a> Outcome<'a> {
+    fn of(response: &Response<Body>, decision: &'static str, permit: Option<&'a SessionPermit>) -> Self {
+        let bytes = hyper::body::Body::size_hint(response.body()).exact().unwrap_or_default();
+        Self { status: response.status().as_u16(), bytes, decision, permit }
     }
 }
 
@@ -292,10 +280,11 @@ fn question(path: &str) -> Option<(Dialect, &str)> {
     }
 }
 
-fn refuse(dialect: Dialect, reply: Reply, origin: &str, id: RequestId) -> Response<Body> {
-    match dialect {
-        Dialect::Nginx => answer::refuse_nginx(reply, origin, id),
-        Dialect::Forward | Dialect::Envoy => answer::refuse(reply, origin, id),
+fn in_words(dialect: Dialect, answer: Answer<'_>, id: RequestId) -> Response<Body> {
+    match (answer, dialect) {
+        (Answer::Allow(identity), _) => answer::allow(&identity),
+        (Answer::Refuse { reply, origin }, Dialect::Nginx) => answer::refuse_nginx(reply, origin, id),
+        (Answer::Refuse { reply, origin }, _) => answer::refuse(reply, origin, id),
     }
 }
 
@@ -338,12 +327,6 @@ async fn read(body: Incoming) -> Result<Vec<u8>, StatusCode> {
         Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
         Err(_late) => Err(StatusCode::REQUEST_TIMEOUT),
     }
-}
-
-/// A refusal in words.
-fn explained(status: StatusCode, error: &str, message: &str, id: RequestId) -> Reply {
-    let body = serde_json::json!({ "error": error, "message": message, "request_id": id.as_str() });
-    Reply::json(status, &body).with(CONTENT_TYPE, HeaderValue::from_static("application/json"))
 }
 
 #[cfg(test)]

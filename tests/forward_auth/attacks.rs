@@ -98,6 +98,7 @@ async fn no_dialect_listens_to_the_headers_of_another() {
         (Dialect::Nginx, of_traefik.to_vec()),
         (Dialect::Forward, of_nginx.to_vec()),
         (Dialect::Envoy, [of_nginx, of_traefik].concat()),
+        (Dialect::Grpc, [of_nginx, of_traefik].concat()),
     ] {
         let question = Question::to("/admin").headers(SCRIPT).with(forged).with(&others);
         let answer = question.ask(dialect, &site).await;

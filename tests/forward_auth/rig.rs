@@ -1,8 +1,10 @@
-//! A gateway in a few lines: it asks in whichever dialect, over a bare socket, with exactly the headers given.
+//! A gateway in a few lines: it asks in whichever dialect, with exactly the headers given; the HTTP ones over a bare
+//! socket.
 
 use super::super::support::person::Person;
 use super::super::support::raw::{RawClient, RawResponse};
 use super::super::support::site::{Gateway, Plan, Site};
+use super::check::check;
 
 /// What a browser sends with a navigation.
 pub(super) const NAVIGATION: &[(&str, &str)] =
@@ -17,9 +19,12 @@ pub(super) enum Dialect {
     Nginx,
     Forward,
     Envoy,
+    Grpc,
 }
 
-pub(super) const ALL: [Dialect; 3] = [Dialect::Nginx, Dialect::Forward, Dialect::Envoy];
+/// The dialects that a bare socket can speak.
+pub(super) const HTTP: [Dialect; 3] = [Dialect::Nginx, Dialect::Forward, Dialect::Envoy];
+pub(super) const ALL: [Dialect; 4] = [Dialect::Nginx, Dialect::Forward, Dialect::Envoy, Dialect::Grpc];
 
 /// One question.
 #[derive(Clone, Debug)]
@@ -58,8 +63,12 @@ impl<'a> Question<'a> {
 
     /// The bytes that a gateway of this dialect sends.
     pub(super) fn bytes(&self, dialect: Dialect, site: &Site) -> String {
+        self.head(dialect, &self.host.map_or_else(|| site.host(), str::to_owned))
+    }
+
+    /// The same about this host.
+    pub(super) fn head(&self, dialect: Dialect, host: &str) -> String {
         let Self { method, target, .. } = self;
-        let host = self.host.map_or_else(|| site.host(), str::to_owned);
         let mut head = match dialect {
             Dialect::Nginx => format!(
                 "GET /_anteroom/verify/nginx HTTP/1.1\r\nHost: anteroom\r\n\
@@ -75,6 +84,7 @@ impl<'a> Question<'a> {
                     "{method} /_anteroom/verify/envoy{target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n"
                 )
             }
+            Dialect::Grpc => panic!("a message, not a head"),
         };
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -84,6 +94,10 @@ impl<'a> Question<'a> {
 
     /// Asks, and hears.
     pub(super) async fn ask(&self, dialect: Dialect, site: &Site) -> RawResponse {
+        if dialect == Dialect::Grpc {
+            let host = self.host.map_or_else(|| site.host(), str::to_owned);
+            return check(site.address(), &self.message(&host)).await.into();
+        }
         let mut gateway = RawClient::connect(site.address()).await;
         gateway.send(self.bytes(dialect, site)).await;
         let method = if dialect == Dialect::Envoy { self.method } else { "GET" };

@@ -1,0 +1,88 @@
+//! What does Anteroom say where there is nothing to decide about: an unknown host, a path of its own, an unreadable
+//! question, a stranger? Each is counted, named in the log with its remedy, and a no.
+
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode};
+use tonic::Code;
+
+use super::original::{Original, Unreadable};
+use super::peer::Peer;
+use super::service::Service;
+use super::{Body, answer, grpc};
+use crate::ops::RequestId;
+use crate::reply::Reply;
+
+/// What logs and metrics call an unknown host.
+pub(super) const UNKNOWN_HOST: &str = "unknown_host";
+
+impl Service {
+    /// The answer about a host that is none of ours.
+    pub(super) fn unknown_host(&self, original: &Original<'_>, id: RequestId) -> Reply {
+        self.auth.metrics().gateway_refused(UNKNOWN_HOST);
+        tracing::warn!(
+            request_id = id.as_str(),
+            host = original.host,
+            "a gateway asks about a host that nobody named; if it is yours, add it to app_urls"
+        );
+        explained(
+            StatusCode::FORBIDDEN,
+            UNKNOWN_HOST,
+            "Anteroom does not know this host. Its operator can add it to app_urls.",
+            id,
+        )
+    }
+
+    /// A yes here would hand a path of ours to the app, so the answer is no; the way out is in the message.
+    pub(super) fn own_path(&self, original: &Original<'_>, id: RequestId) -> Reply {
+        self.auth.metrics().gateway_refused("own_path");
+        tracing::warn!(
+            request_id = id.as_str(),
+            path = original.path,
+            "a gateway asks about a path of Anteroom's own; it should route /_anteroom/ and the callback here without asking"
+        );
+        explained(
+            StatusCode::FORBIDDEN,
+            "own_path",
+            "The gateway asks Anteroom about one of Anteroom's own pages. Route /_anteroom/ and the callback path to \
+             Anteroom without asking first; `anteroom config` prints how.",
+            id,
+        )
+    }
+
+    /// The answer to a question that cannot be read.
+    pub(super) fn unreadable(&self, what: Unreadable, peer: Peer, id: RequestId) -> Reply {
+        self.auth.metrics().gateway_refused("unreadable");
+        tracing::warn!(
+            request_id = id.as_str(),
+            %peer,
+            what = what.0,
+            "a gateway does not say what it asks about: missing, doubled or not to be parsed"
+        );
+        let message = format!("{} is missing, doubled or not to be parsed.", what.0);
+        explained(StatusCode::BAD_REQUEST, "unreadable_request", &message, id)
+    }
+
+    /// The answer to somebody who is no trusted gateway.
+    pub(super) fn turn_away(&self, parts: &Parts, peer: Peer, id: RequestId) -> Response<Body> {
+        self.auth.metrics().gateway_refused("stranger");
+        if self.strangers.new_here(peer) {
+            tracing::warn!(
+                request_id = id.as_str(),
+                %peer,
+                "this peer is no trusted gateway; if it is yours, add it to forward_auth.trusted_proxies (and send the key)"
+            );
+        }
+        let message = "This listener answers trusted gateways only.";
+        if grpc::asks(parts) {
+            return grpc::fail(StatusCode::FORBIDDEN, Code::PermissionDenied, message, id);
+        }
+        answer::plain(explained(StatusCode::FORBIDDEN, "not_a_trusted_gateway", message, id), id)
+    }
+}
+
+/// A refusal in words.
+pub(super) fn explained(status: StatusCode, error: &str, message: &str, id: RequestId) -> Reply {
+    let body = serde_json::json!({ "error": error, "message": message, "request_id": id.as_str() });
+    Reply::json(status, &body).with(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+}
