@@ -19,6 +19,8 @@ pub(super) struct Original<'a> {
     /// As written: not decoded, no query.
     pub(super) path: &'a str,
     pub(super) query: Option<&'a str>,
+    /// Whether it came over TLS, as the gateway says, if it does.
+    pub(super) secure: Option<bool>,
     pub(super) headers: &'a HeaderMap,
     pub(super) client: IpAddr,
 }
@@ -34,13 +36,12 @@ pub(super) fn nginx<'a>(headers: &'a HeaderMap, peer: Peer) -> Result<Original<'
     let method = method(once(headers, "x-original-method", "X-Original-Method")?, "X-Original-Method")?;
     let url = once(headers, "x-original-url", URL)?;
     let (scheme, rest) = url.split_once("://").ok_or(Unreadable(URL))?;
-    if !known_scheme(scheme) {
-        return Err(Unreadable(URL));
-    }
+    let secure = Some(secure(scheme).ok_or(Unreadable(URL))?);
     let at = rest.find('/').ok_or(Unreadable(URL))?;
     let (host, target) = rest.split_at_checked(at).ok_or(Unreadable(URL))?;
     let (path, query) = split(target, URL)?;
-    Ok(Original { method, host: plain_host(host, URL)?, path, query, headers, client: peer.address() })
+    let host = plain_host(host, URL)?;
+    Ok(Original { method, host, path, query, secure, headers, client: peer.address() })
 }
 
 /// Reads `X-Forwarded-Method`, `-Proto`, `-Host`, `-Uri` and `-For`, as Traefik and Caddy send them and HAProxy is told to.
@@ -52,13 +53,13 @@ pub(super) fn forwarded<'a>(
     const PROTO: &str = "X-Forwarded-Proto";
     let method = method(once(headers, "x-forwarded-method", "X-Forwarded-Method")?, "X-Forwarded-Method")?;
     // Some gateways leave it out; the configured scheme counts in any case.
-    if headers.contains_key("x-forwarded-proto") && !known_scheme(once(headers, "x-forwarded-proto", PROTO)?)
-    {
-        return Err(Unreadable(PROTO));
-    }
+    let secure = match headers.contains_key("x-forwarded-proto") {
+        true => Some(secure(once(headers, "x-forwarded-proto", PROTO)?).ok_or(Unreadable(PROTO))?),
+        false => None,
+    };
     let host = plain_host(once(headers, "x-forwarded-host", "X-Forwarded-Host")?, "X-Forwarded-Host")?;
     let (path, query) = split(once(headers, "x-forwarded-uri", "X-Forwarded-Uri")?, "X-Forwarded-Uri")?;
-    Ok(Original { method, host, path, query, headers, client: gatekeeper.client(peer, headers) })
+    Ok(Original { method, host, path, query, secure, headers, client: gatekeeper.client(peer, headers) })
 }
 
 /// Reads what Envoy tells part by part: in the question's own request line, or in the fields of its message.
@@ -72,7 +73,8 @@ pub(super) fn envoy<'a>(
     const PATH: &str = "the original path";
     let method = self::method(method.as_str(), "the method")?;
     let (path, query) = split(target, PATH)?;
-    Ok(Original { method, host: plain_host(host, "Host")?, path, query, headers, client: peer.address() })
+    let host = plain_host(host, "Host")?;
+    Ok(Original { method, host, path, query, secure: None, headers, client: peer.address() })
 }
 
 /// The value of a header that is there exactly once and is text. Header values hold no line ends and no NUL.
@@ -90,8 +92,10 @@ fn method(text: &str, shown: &'static str) -> Result<Method, Unreadable> {
     if forwarded { Ok(method) } else { Err(Unreadable(shown)) }
 }
 
-fn known_scheme(text: &str) -> bool {
-    ["https", "http", "wss", "ws"].iter().any(|scheme| text.eq_ignore_ascii_case(scheme))
+/// Whether a scheme of the web means TLS; `None` for any other scheme.
+fn secure(text: &str) -> Option<bool> {
+    let schemes = [("https", true), ("http", false), ("wss", true), ("ws", false)];
+    schemes.iter().find(|(scheme, _)| text.eq_ignore_ascii_case(scheme)).map(|(_, secure)| *secure)
 }
 
 fn plain_host<'a>(text: &'a str, shown: &'static str) -> Result<&'a str, Unreadable> {

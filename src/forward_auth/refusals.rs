@@ -1,6 +1,8 @@
 //! What does Anteroom say where there is nothing to decide about: an unknown host, a path of its own, an unreadable
 //! question, a stranger? Each is counted, named in the log with its remedy, and a no.
 
+use std::sync::atomic::Ordering;
+
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
@@ -31,6 +33,18 @@ impl Service {
             "Anteroom does not know this host. Its operator can add it to app_urls.",
             id,
         )
+    }
+
+    /// Says once that a gateway and the configuration disagree about TLS. The configuration counts.
+    pub(super) fn other_scheme(&self, original: &Original<'_>) {
+        if !self.scheme_noted.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                host = original.host,
+                "the gateway names another scheme (http, https) than public_url or app_urls; if browsers do come over \
+                 plain http, they drop the session cookie. Behind a load balancer, let the gateway trust its \
+                 X-Forwarded-Proto. Said once"
+            );
+        }
     }
 
     /// A yes here would hand a path of ours to the app, so the answer is no; the way out is in the message.

@@ -12,6 +12,7 @@
 //! One dialect per path, never guessed from the headers that happen to be there.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use http::header::{HOST, USER_AGENT};
@@ -59,6 +60,8 @@ pub(super) struct Service {
     pub(super) gatekeeper: Gatekeeper,
     pub(super) request_ids: RequestIds,
     pub(super) strangers: Strangers,
+    /// Whether the log has said already that a gateway names another scheme than the configuration.
+    pub(super) scheme_noted: AtomicBool,
     /// The dialect of `/oauth2/auth`, where oauth2-proxy's paths are on.
     pub(super) oauth2_proxy: Option<Dialect>,
 }
@@ -100,7 +103,15 @@ impl Service {
         oauth2_proxy: Option<Dialect>,
     ) -> Self {
         let request_ids = RequestIds::new(&SystemEntropy);
-        Self { auth, access_log, gatekeeper, request_ids, strangers: Strangers::default(), oauth2_proxy }
+        Self {
+            auth,
+            access_log,
+            gatekeeper,
+            request_ids,
+            strangers: Strangers::default(),
+            scheme_noted: AtomicBool::new(false),
+            oauth2_proxy,
+        }
     }
 
     /// Answers a request from a peer.
@@ -153,6 +164,9 @@ impl Service {
             let answer = Answer::Refuse { reply: self.unknown_host(original, id), origin: "" };
             return Decided { answer, decision: UNKNOWN_HOST, permit: None };
         };
+        if original.secure.is_some_and(|secure| secure != self.auth.origins().get(app).secure()) {
+            self.other_scheme(original);
+        }
         let facts = facts(original, &id);
         let (reply, decision) = match self.auth.check(&facts) {
             Check::Forward(permit) => {
@@ -185,6 +199,7 @@ impl Service {
             host: host(parts),
             path: parts.uri.path(),
             query: parts.uri.query(),
+            secure: None,
             headers: &parts.headers,
             client: self.gatekeeper.client(peer, &parts.headers),
         };

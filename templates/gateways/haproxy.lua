@@ -9,7 +9,7 @@ local ANTEROOM = "http://{{ url }}/_anteroom/verify/forward"
 local DESTINATION = {% if let Some(socket) = socket %}"unix@{{ socket }}"{% else %}nil{% endif %}
 local TIMEOUT = 2500 -- milliseconds; HAProxy tries four times
 {%- if site.key %}
-local KEY = os.getenv("ANTEROOM_GATEWAY_KEY") or error("ANTEROOM_GATEWAY_KEY is not set: it holds the key of forward_auth.key")
+local KEY = os.getenv("ANTEROOM_FORWARD_AUTH__KEY") or error("ANTEROOM_FORWARD_AUTH__KEY is not set: it holds the key of forward_auth.key")
 {%- endif %}
 
 -- The hosts that people type, as host = { scheme, host and port }.
@@ -121,6 +121,10 @@ core.register_action("anteroom", { "http-req" }, function(txn)
 
     local res = core.httpclient():get({ url = ANTEROOM, dst = DESTINATION, headers = question, timeout = TIMEOUT })
     local status = res and res.status
+    -- Anteroom's yes names somebody, or nobody ("-"); a 200 that names neither is another server's.
+    if status == 200 and not header(res, "X-Anteroom-Assertion") then
+        return
+    end
     if status == 200 then
         for _, name in ipairs(IDENTITY) do
             txn.http:req_set_header(name, header(res, name) or "-")

@@ -52,7 +52,8 @@ mod tests {
                 assert!(text.contains(&format!("request_header -{name}\n")), "{name}");
             }
             // For the question and for our own pages, not for the app.
-            let keys = text.matches("header_up X-Anteroom-Gateway-Key {env.ANTEROOM_GATEWAY_KEY}").count();
+            let keys =
+                text.matches("header_up X-Anteroom-Gateway-Key {env.ANTEROOM_FORWARD_AUTH__KEY}").count();
             assert_eq!(keys, if key { 2 } else { 0 });
             // The callback belongs to one host.
             assert_eq!(text.matches(&site.callback_path).count(), 1);

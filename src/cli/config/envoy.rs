@@ -109,7 +109,7 @@ fn bootstrap(site: &Site, grpc: bool) -> askama::Result<String> {
         removed: patterns(site, OURS),
         asked: ASKED,
 unasked: if grpc { UNASKED_GRPC } else { UNASKED },
-        key: r#"[{ header: { key: x-anteroom-gateway-key, value: "%ENVIRONMENT(ANTEROOM_GATEWAY_KEY)%" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }]"#,
+        key: r#"[{ header: { key: x-anteroom-gateway-key, value: "%ENVIRONMENT(ANTEROOM_FORWARD_AUTH__KEY)%" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }]"#,
     }
     .render()
 }

@@ -81,7 +81,7 @@ mod tests {
                 assert!(listed || name.starts_with("X-Anteroom-"), "{name}");
             }
             // For our own pages here, for the question there.
-            assert_eq!(cfg.contains("X-Anteroom-Gateway-Key \"${ANTEROOM_GATEWAY_KEY}\""), key);
+            assert_eq!(cfg.contains("X-Anteroom-Gateway-Key \"${ANTEROOM_FORWARD_AUTH__KEY}\""), key);
             assert_eq!(lua.contains("x-anteroom-gateway-key"), key);
         }
     }

@@ -54,7 +54,7 @@ fn file(site: &Site) -> askama::Result<String> {
     let listen = site.listen.host.as_deref().unwrap_or_default();
     let listen = format!("{listen}:{}", site.listen.port);
     let (anteroom, rules, chain, cleaned) = (tcp(site)?, Rules::of(site), chain(site, ", "), cleaned(site));
-    let environment = r#"{{ env "ANTEROOM_GATEWAY_KEY" }}"#;
+    let environment = r#"{{ env "ANTEROOM_FORWARD_AUTH__KEY" }}"#;
     File { site, anteroom, listen, rules, chain, cleaned, environment }.render()
 }
 

