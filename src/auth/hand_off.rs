@@ -53,7 +53,7 @@ impl Auth {
         let origins = &self.settings.origins;
         let known = ticket.filter(|ticket| ticket.destination().origin(origins) != OriginId::CENTRAL);
         let Some(ticket) = known else {
-            return self.hand_off_failed(facts, Problem::StateMismatch, &Destination::default());
+            return self.hand_off_failed(facts, Problem::HandOffRefused, &Destination::default());
         };
         let (now, switch) = (self.clock.now(), ticket.switch());
         let timely = !switch && !ticket.expired(now);
@@ -81,7 +81,7 @@ impl Auth {
             let start = Destination::new(&self.settings.origins, here, None);
             return match self.live_session(facts) {
                 Some(_) => away(&self.onward(facts, &start)),
-                None => self.hand_off_failed(facts, Problem::StateMismatch, &start),
+                None => self.hand_off_failed(facts, Problem::HandOffRefused, &start),
             };
         };
         let own = scan(facts.headers, self.cookie_names());

@@ -6,7 +6,7 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::ORIGIN;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::audit::AuditEvent;
 use super::{Auth, LiveSession, RequestFacts};
@@ -15,6 +15,8 @@ use crate::pages::{Page, Problem};
 use crate::reply::Reply;
 use crate::session::cookie::scan;
 
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+const SIGN_OUT: &str = "/_anteroom/sign-out";
 const SIGNED_OUT: &str = "/_anteroom/signed-out";
 
 impl Auth {
@@ -22,8 +24,7 @@ impl Auth {
     pub(super) fn ask_sign_out(&self, facts: &RequestFacts<'_>) -> Reply {
         let Some(live) = self.live_session(facts) else { return Reply::redirect(SIGNED_OUT) };
         let who = super::visible::who(&live);
-        let page =
-            Page::SignOutAsk { who: &who, csrf: &self.csrf_token(&live), action: "/_anteroom/sign-out" };
+        let page = Page::SignOutAsk { who: &who, csrf: &self.csrf_token(&live), action: SIGN_OUT };
         self.page(facts, &page)
     }
 
@@ -31,14 +32,22 @@ impl Auth {
     pub(super) async fn sign_out(&self, facts: &RequestFacts<'_>, body: &[u8]) -> Reply {
         let own = scan(facts.headers, self.cookie_names());
         let gone = |reply: Reply| {
+            // The pages of the app that this browser has kept would be a press of the back button away:
+            // https://www.w3.org/TR/clear-site-data/
             let reply = reply
+                .with(CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\""))
                 .with_cookie(&self.sessions.delete_cookie())
                 .with_cookie(&self.cookies.forget_sign_ins());
             own.flows
                 .iter()
                 .fold(reply, |reply, (name, _)| reply.with_cookie(&self.cookie_names().delete(name)))
         };
-        let Some(live) = self.live_session(facts) else { return gone(Reply::see_other(SIGNED_OUT)) };
+        let Some(live) = self.live_session(facts) else {
+            // Another site's form comes without a `SameSite` cookie, and must not make the browser forget it: the page
+            // that asks will see it.
+            let foreign = self.sent_by_another_site(facts);
+            return if foreign { Reply::see_other(SIGN_OUT) } else { gone(Reply::see_other(SIGNED_OUT)) };
+        };
         if self.sent_by_another_site(facts) || !self.csrf_matches(&live, body) {
             // Nothing changes: the page asks again, with a token of this session.
             let mut ask = self.ask_sign_out(facts);

@@ -173,6 +173,7 @@ impl<'a> Writer<'a> {
             | Problem::FlowExpired
             | Problem::StateMismatch
             | Problem::StateReplayed
+            | Problem::HandOffRefused
             | Problem::MalformedCallback
             | Problem::AtlassianRefusedCode
             | Problem::AtlassianUnavailable
@@ -237,6 +238,7 @@ mod symbol {
             Problem::AtlassianUnavailable | Problem::StoreUnavailable => CLOUD,
             Problem::FlowLost
             | Problem::StateMismatch
+            | Problem::HandOffRefused
             | Problem::MalformedCallback
             | Problem::AtlassianRefusedClient
             | Problem::AtlassianRefusedCode

@@ -16,8 +16,10 @@ pub enum Problem {
     FlowExpired,
     /// The state is not the one this browser was given.
     StateMismatch,
-    /// The state was used before.
+    /// The state, or a hand-off's code, was used before.
     StateReplayed,
+    /// The ticket or code between two hosts is not one of ours.
+    HandOffRefused,
     /// The callback lacks `code` or `state`, or has them twice.
     MalformedCallback,
     /// The token endpoint answered 401 `access_denied`: client ID and secret do not fit.
@@ -42,12 +44,13 @@ pub enum Problem {
 
 impl Problem {
     /// Every problem, for tables and tests.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Declined,
         Self::FlowLost,
         Self::FlowExpired,
         Self::StateMismatch,
         Self::StateReplayed,
+        Self::HandOffRefused,
         Self::MalformedCallback,
         Self::AtlassianRefusedClient,
         Self::AtlassianRefusedCode,
@@ -68,6 +71,7 @@ impl Problem {
             Self::FlowExpired => "signin.flow_expired",
             Self::StateMismatch => "signin.state_mismatch",
             Self::StateReplayed => "signin.state_replayed",
+            Self::HandOffRefused => "signin.hand_off_refused",
             Self::MalformedCallback => "signin.malformed_callback",
             Self::AtlassianRefusedClient => "atlassian.refused_client",
             Self::AtlassianRefusedCode => "atlassian.refused_code",
@@ -90,6 +94,7 @@ impl Problem {
             | Self::FlowExpired
             | Self::StateMismatch
             | Self::StateReplayed
+            | Self::HandOffRefused
             | Self::MalformedCallback
             | Self::AtlassianRefusedCode
             | Self::AtlassianReported

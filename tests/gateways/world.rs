@@ -68,14 +68,26 @@ const KEY: &str = "a-gateway-key-0123456789-abcdefghijklmn";
 impl World {
     /// For everybody whom this TOML lets in; Ada is logged in at Atlassian.
     pub(super) async fn of(program: Program, access: &str) -> Self {
-        let (address, folder, app) = (free_address(), TempDir::new().unwrap(), Upstream::with(answer).await);
+        Self::with(program, "localhost", &[], Plan::ada().config(&format!("{access}\n{ROUTES}")), answer)
+            .await
+    }
+
+    /// With these hosts, the central one first, and this app. Sessions idle for half an hour at most.
+    pub(super) async fn with(
+        program: Program,
+        central: &'static str,
+        apps: &'static [&'static str],
+        plan: Plan,
+        app: fn(&Request) -> Answer,
+    ) -> Self {
+        let (address, folder, app) = (free_address(), TempDir::new().unwrap(), Upstream::with(app).await);
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let settings = format!("trusted_proxies = [\"127.0.0.1\"]\nkey = \"{KEY}\"");
         let plan = Plan {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            session: "idle_timeout = \"30m\"".into(),
-            gateway: Some(Gateway { settings, ..Gateway::on(address.port()) }),
-            ..Plan::ada().config(&format!("{access}\n{ROUTES}"))
+            session: format!("idle_timeout = \"30m\"\n{}", plan.session),
+            gateway: Some(Gateway { settings, central, apps, ..Gateway::on(address.port()) }),
+            ..plan
         };
         let site = Site::with(plan).await;
         let gateway = start(program, &site, &app, address, &folder).await;
@@ -85,6 +97,11 @@ impl World {
     /// For everybody.
     pub(super) async fn open(program: Program) -> Self {
         Self::of(program, "[access]\nallow_any_atlassian_account = true").await
+    }
+
+    /// `http://wiki.localhost:PORT`, for this host.
+    pub(super) fn origin(&self, host: &str) -> String {
+        format!("http://{host}:{}", self.address.port())
     }
 
     /// One request through the gateway, byte for byte.

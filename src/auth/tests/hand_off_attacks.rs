@@ -59,7 +59,7 @@ async fn a_code_is_for_one_host() {
     flows.iter().for_each(|(name, value)| evil.plant(name, value));
     let reply = refused(&site, &mut evil, &code.replace(CI, WIKI)).await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);
-    assert!(text(&reply).contains("signin.state_mismatch"));
+    assert!(text(&reply).contains("signin.hand_off_refused"));
     // Nor does a waiting browser's cookie count at another host than the one that set it.
     let code = code_for(&site, &mut browser, CI, "/p").await;
     let cookies: Vec<_> = browser.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -185,7 +185,7 @@ async fn nothing_passes_for_something_else() {
         let hand_off = format!("https://app.example/_anteroom/hand-off?ticket={value}");
         let reply = browser.clone().open(&site, &hand_off).await.reply();
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{what} as a ticket");
-        assert!(text(&reply).contains("signin.state_mismatch"), "{what} as a ticket");
+        assert!(text(&reply).contains("signin.hand_off_refused"), "{what} as a ticket");
     }
     for (what, value) in [
         ("nothing", ""),
@@ -222,7 +222,7 @@ async fn a_ticket_of_an_app_that_is_gone_is_none() {
     plan.settings.origins = origins(&[WIKI]);
     let smaller = Site::with(plan).await;
     let reply = browser.open(&smaller, location(&start)).await.reply();
-    assert!(text(&reply).contains("signin.state_mismatch"));
+    assert!(text(&reply).contains("signin.hand_off_refused"));
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ async fn post_with_the_token_ends_it_for_good() {
     let reply = browser.send(&site, Method::POST, "/_anteroom/sign-out", body.as_bytes()).await.reply();
     assert_eq!((reply.status, location(&reply)), (StatusCode::SEE_OTHER, "/_anteroom/signed-out"));
     assert!(browser.cookies().is_empty(), "{:?}", browser.cookies());
+    assert_eq!(reply.headers["clear-site-data"], "\"cache\"", "the back button finds no page of the app");
     assert!(matches!(stolen.clone().get(&site, "/").await, Got::Answer(_)), "the old cookie is dead");
     let page = browser.get(&site, "/_anteroom/signed-out").await.reply();
     assert!(text(&page).contains("id.atlassian.com"), "honest about the session at Atlassian");
@@ -76,6 +77,25 @@ async fn without_a_session_there_is_nothing_to_end() {
     for method in [Method::GET, Method::POST] {
         let reply = nobody.send(&site, method, "/_anteroom/sign-out", b"").await.reply();
         assert_eq!(location(&reply), "/_anteroom/signed-out");
+    }
+}
+
+/// Its form arrives without the session's cookie, which is `SameSite=Lax`.
+#[tokio::test]
+async fn another_site_cannot_make_a_browser_forget_its_session() {
+    let site = Site::standard().await;
+    for (header, forgets) in [
+        (("sec-fetch-site", "same-origin"), true),
+        (("sec-fetch-site", "cross-site"), false),
+        (("sec-fetch-site", "same-site"), false),
+        (("origin", "https://evil.example"), false),
+    ] {
+        let mut browser = Browser { headers: vec![header], ..Default::default() };
+        let reply = browser.send(&site, Method::POST, "/_anteroom/sign-out", b"").await.reply();
+        assert_eq!(location(&reply) == "/_anteroom/signed-out", forgets, "{}", location(&reply));
+        for name in ["set-cookie", "clear-site-data"] {
+            assert_eq!(reply.headers.contains_key(name), forgets, "{name}: {header:?}");
+        }
     }
 }
 
