@@ -1,5 +1,6 @@
 //! Do real gateways ask Anteroom as they should, and do what it says? Each program is started with exactly what
 //! `anteroom config` prints, between a real Anteroom and an app that writes down what reaches it.
 
+mod examples;
 mod matrix;
 mod world;
