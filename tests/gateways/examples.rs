@@ -5,14 +5,14 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::super::support::gateway::{printed, program};
 use super::super::support::person::{Page, Person};
 use super::super::support::process::Process;
-use super::super::support::{DEADLINE, repository};
+use super::super::support::repository;
 
 const GATEWAYS: [&str; 5] = ["nginx", "traefik", "caddy", "envoy", "haproxy"];
 
@@ -136,7 +136,7 @@ async fn sign_in(url: &str, home: &str) -> Page {
     ada.visit(url).await
 }
 
-/// A running example. Asked to stop when the test ends early: its programs have process groups of their own.
+/// A running example. When the test ends early its programs do too, although they have process groups of their own.
 struct Example {
     process: Process,
 }
@@ -163,13 +163,8 @@ impl Example {
 
 impl Drop for Example {
     fn drop(&mut self) {
-        let (id, deadline) = (self.process.id(), Instant::now() + DEADLINE);
-        if descendants(id).is_empty() {
-            return;
-        }
-        self.process.signal(Signal::SIGTERM);
-        while !descendants(id).is_empty() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(20));
+        for id in descendants(self.process.id()) {
+            let _already_gone = kill(Pid::from_raw(id.try_into().expect("a process id")), Signal::SIGKILL);
         }
     }
 }
