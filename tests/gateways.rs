@@ -3,6 +3,7 @@
 
 mod browser;
 mod echo;
+mod examples;
 mod hand_off;
 mod matrix;
 mod world;

@@ -64,7 +64,8 @@ fn check_commands(page: &str, text: &str) -> usize {
 /// README, the pages of `docs/` and the other pages people read.
 fn pages() -> Vec<std::path::PathBuf> {
     let mut pages = vec![repository("README.md")];
-    for folder in ["docs", "docs/reference"] {
+    let examples = ["nginx", "traefik", "caddy", "envoy", "haproxy"].map(|name| format!("examples/{name}"));
+    for folder in ["docs", "docs/reference"].into_iter().chain(examples.iter().map(String::as_str)) {
         let entries = std::fs::read_dir(repository(folder)).unwrap();
         pages.extend(entries.map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "md")));
     }

@@ -55,7 +55,7 @@ pub(crate) fn printed(config: &Path, arguments: &[&str]) -> String {
 }
 
 /// A program that `tests/gateways/requirements.txt` installs.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     programs_of("gateways", &repository("tests/gateways/requirements.txt")).join(name)
 }
 

