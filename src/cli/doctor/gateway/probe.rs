@@ -110,11 +110,12 @@ impl Seen {
         self.location().filter(|url| url.path().starts_with("/_anteroom/"))
     }
 
-    /// The way back in a redirect to the sign-in.
+    /// The way back in a redirect to the sign-in; without one it is the start page.
     pub(super) fn return_to(&self) -> Option<String> {
         let url = self.sign_in()?;
         let mut pairs = url.query_pairs();
-        pairs.find(|(name, _)| name == "return_to").map(|(_, value)| value.into_owned())
+        let back = pairs.find(|(name, _)| name == "return_to").map(|(_, value)| value.into_owned());
+        Some(back.unwrap_or_else(|| "/".to_owned()))
     }
 
     /// Whether the answer's body holds these words.

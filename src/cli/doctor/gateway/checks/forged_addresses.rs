@@ -64,10 +64,9 @@ fn believed(exam: &Exam<'_>, seen: &Seen) -> bool {
         return true;
     }
     match (seen.sign_in(), seen.return_to()) {
-        (Some(url), Some(back)) => {
-            url.origin().ascii_serialization() != exam.url.origin() || back != exam.guarded
+        (Some(url), back) => {
+            url.origin().ascii_serialization() != exam.url.origin() || back.as_deref() != Some(&exam.guarded)
         }
-        (Some(_), None) => true,
         // What a POST gets: the method was believed.
         (None, _) => seen.status() == 401,
     }

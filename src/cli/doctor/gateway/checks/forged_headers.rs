@@ -50,6 +50,17 @@ impl Disguise {
         }
     }
 
+    /// For people: the first of the names, and how many more.
+    fn described(self, names: &[String]) -> Option<String> {
+        let shown = self.spell(names.first()?);
+        let how = match self {
+            Self::Doubled => ", twice",
+            Self::InConnection => ", named in Connection",
+            _ => "",
+        };
+        Some(format!("{shown}: forged{how} (and {} names more)", names.len() - 1))
+    }
+
     /// Forged lines for these names.
     fn dress<'a>(self, probe: Probe<'a>, names: &[String], id: &str) -> Probe<'a> {
         let mut probe = probe;
@@ -104,7 +115,7 @@ fn try_all(exam: &Exam<'_>, way: &Way, names: &[String]) -> Result<Outcome, Unre
         let id = fresh_id();
         let probe = disguise.dress(way.probe(exam), names, &id);
         let seen = exam.ask_as(&probe, id)?;
-        outcome.sent.extend(names.iter().map(|name| format!("{}: forged", disguise.spell(name))));
+        outcome.sent.extend(disguise.described(names));
         let Some(head) = &seen.at_app else {
             outcome.refused += 1;
             continue;
@@ -117,8 +128,6 @@ fn try_all(exam: &Exam<'_>, way: &Way, names: &[String]) -> Result<Outcome, Unre
         let now = present(head, &known);
         outcome.lost.extend(honest.difference(&now).map(|name| titled(name)));
     }
-    outcome.sent.sort_unstable();
-    outcome.sent.dedup();
     Ok(outcome)
 }
 
