@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use anteroom::cli::{Cli, Exit, Terminal, execute};
@@ -13,6 +14,10 @@ use anteroom::identity::headers::{Claim, Layout, Preset};
 use anteroom::session::cookie::CookieNames;
 use clap::Parser;
 use http::HeaderName;
+use pingora::tls::TlsAcceptor;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,8 +25,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::http1::{Head, Reader};
 use crate::support::person::Person;
+use crate::support::repository;
 use crate::support::site::{CALLBACK, CLIENT_ID, Gateway, Plan, SECRET, Site};
 
+const FORWARD_AUTH: &str = "[forward_auth]\ntrusted_proxies = [\"127.0.0.1\"]\n";
 const ROUTES: &str = "[access]\nallow_any_atlassian_account = true\n\
                       [[routes]]\nprefix = \"/public\"\naccess = \"public\"\n";
 
@@ -70,6 +77,8 @@ struct Toy {
     leak: Mutex<Leak>,
     layout: Layout,
     said: Said,
+    /// Where requests go; where doctor listens when absent.
+    app: Mutex<Option<SocketAddr>>,
 }
 
 /// What doctor says on standard error; its second word is where the app is.
@@ -220,7 +229,8 @@ impl Toy {
             let named = head.header("connection").unwrap_or_default().to_owned();
             lines = without(&lines, &named.split(", ").collect::<Vec<_>>());
         }
-        match self.said.app() {
+        let app = *self.app.lock().unwrap();
+        match app.or_else(|| self.said.app()) {
             Some(app) => ask(app, target, &lines).await.unwrap_or_else(|_| status("502 Bad Gateway")),
             // The app itself, which doctor has not replaced.
             None => status("200 OK"),
@@ -252,9 +262,10 @@ async fn ask(to: SocketAddr, target: &str, lines: &Lines) -> io::Result<Vec<u8>>
 
 /// A site behind the toy gateway.
 struct Case {
-    site: Site,
+    /// Runs as long as this lives.
+    _site: Site,
     toy: Arc<Toy>,
-    folder: TempDir,
+    files: Files,
     session: String,
 }
 
@@ -275,47 +286,64 @@ impl Case {
             leak: Mutex::new(Leak::None),
             layout: Layout::new(&[Preset::Anteroom], &[], Claim::AccountId),
             said: Said::default(),
+            app: Mutex::new(None),
         });
         tokio::spawn(Arc::clone(&toy).serve(listener));
         let mut person = Person::new();
         let page = person.visit(&site.url("/_anteroom/start")).await;
         assert_eq!(page.url.path(), "/_anteroom/welcome", "{}", page.body);
         let session = person.cookie_line(&site.url(""));
-        let folder = TempDir::new().unwrap();
-        std::fs::write(folder.path().join("cookie"), format!("Cookie: theme=dark; {session}\n")).unwrap();
-        let config = format!(
-            "public_url = \"{}\"\n[atlassian]\nclient_id = \"{CLIENT_ID}\"\nclient_secret = \"{SECRET}\"\n\
-             [forward_auth]\ntrusted_proxies = [\"127.0.0.1\"]\n[session]\nsecret = \"{SECRET}\"\n{ROUTES}",
-            site.url("")
-        );
-        std::fs::write(folder.path().join("anteroom.toml"), config).unwrap();
-        Self { site, toy, folder, session }
+        let files = Files::new(&site.url(""), FORWARD_AUTH);
+        std::fs::write(files.path("cookie"), format!("Cookie: theme=dark; {session}\n")).unwrap();
+        Self { _site: site, toy, files, session }
     }
 
     fn leaks(&self, leak: Leak) {
         *self.toy.leak.lock().unwrap() = leak;
     }
 
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
     /// `anteroom doctor` at the gateway with these arguments.
     async fn doctor(&self, arguments: &[&str]) -> Report {
-        let (config, gateway) = (self.file("anteroom.toml"), self.site.url(""));
-        let usual = ["anteroom", "doctor", "--config", config.to_str().unwrap(), "--gateway", &gateway];
-        doctor(&[&usual, arguments].concat(), &self.toy.said).await
+        let usual = self.files.arguments();
+        doctor(&[&usual.each_ref().map(String::as_str), arguments].concat(), &self.toy.said).await
     }
 
     async fn signed_in(&self) -> Report {
-        let cookie = self.file("cookie");
+        let cookie = self.files.path("cookie");
         self.doctor(&["--echo", "127.0.0.1:0", "--cookie-file", cookie.to_str().unwrap(), "--format", "json"])
             .await
     }
 }
 
-async fn doctor(arguments: &[&str], said: &Said) -> Report {
-    let cli = Cli::try_parse_from(arguments).unwrap();
+/// What is typed and read.
+struct Files {
+    folder: TempDir,
+    gateway: String,
+}
+
+impl Files {
+    fn new(gateway: &str, mode: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let config = format!(
+            "public_url = \"{gateway}\"\n[atlassian]\nclient_id = \"{CLIENT_ID}\"\nclient_secret = \"{SECRET}\"\n\
+             {mode}[session]\nsecret = \"{SECRET}\"\n{ROUTES}"
+        );
+        std::fs::write(folder.path().join("anteroom.toml"), config).unwrap();
+        Self { folder, gateway: gateway.to_owned() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn arguments(&self) -> [String; 6] {
+        let config = self.path("anteroom.toml").to_str().unwrap().to_owned();
+        ["anteroom", "doctor", "--config", &config, "--gateway", &self.gateway].map(str::to_owned)
+    }
+}
+
+async fn doctor(arguments: &[impl AsRef<str>], said: &Said) -> Report {
+    let cli = Cli::try_parse_from(arguments.iter().map(AsRef::as_ref)).unwrap();
     said.0.lock().unwrap().clear();
     let mut err = said.clone();
     let (exit, out) = tokio::task::spawn_blocking(move || {
@@ -377,5 +405,176 @@ async fn each_leak_is_found_by_its_check_and_by_no_other() {
             let closed = check["remedies"].as_object().unwrap().len();
             assert!(check["outcome"] != "problem" || closed > 0, "{check:#}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_fails_open_is_told_from_one_that_fails_closed() {
+    let case = Case::new().await;
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    *case.toy.anteroom.lock().unwrap() = nobody;
+    let arguments = ["--echo", "127.0.0.1:0", "--format", "json"];
+    for (leak, open) in [(Leak::None, false), (Leak::FailsOpen, true)] {
+        case.leaks(leak);
+        let report = case.doctor(&arguments).await;
+        let problems = report.checks("problem");
+        assert!(problems.contains("own-paths") && problems.contains("sign-in"), "{}", report.out);
+        assert_eq!(problems.contains("paths"), open, "{}", report.out);
+        assert_eq!(report.out.contains("Anybody can use the app"), open);
+        assert_eq!(report.exit, Exit::Findings);
+        let without_echo = case.doctor(&["--format", "json"]).await;
+        assert_eq!(without_echo.out.contains("Anybody can use the app"), open);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_seen_is_said_with_the_reason() {
+    let case = Case::new().await;
+    let not_checked = |report: &Report| {
+        let json = report.json();
+        let checks =
+            json["checks"].as_array().unwrap().iter().filter(|check| check["outcome"] == "not_checked");
+        checks.map(|check| check["meaning"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join("\n")
+    };
+    let report = case.doctor(&["--format", "json"]).await;
+    assert!(not_checked(&report).contains("--echo"), "{}", report.out);
+    let report = case.doctor(&["--echo", "127.0.0.1:0", "--format", "json"]).await;
+    assert!(not_checked(&report).contains("--cookie-file"), "{}", report.out);
+    assert_eq!((report.exit, report.json()["signed_in"].as_bool()), (Exit::Success, Some(false)));
+    // Without a public route the cookie is the only way.
+    let config = std::fs::read_to_string(case.files.path("anteroom.toml")).unwrap();
+    std::fs::write(case.files.path("anteroom.toml"), config.split("[[routes]]").next().unwrap()).unwrap();
+    let report = case.signed_in().await;
+    assert!(not_checked(&report).contains("no public path"), "{}", report.out);
+    assert!(report.checks("ok").contains("forged-headers"), "{}", report.out);
+    case.leaks(Leak::BelievesUri);
+    assert!(
+        case.signed_in().await.checks("problem").contains("forged-addresses"),
+        "seen without a public path"
+    );
+    case.leaks(Leak::None);
+    // A session that has ended is none.
+    std::fs::write(case.files.path("cookie"), "anteroom=ended\n").unwrap();
+    let report = case.signed_in().await;
+    assert!(report.checks("not_checked").contains("session"), "{}", report.out);
+    assert_eq!(report.json()["signed_in"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_app_in_the_apps_place_is_noticed() {
+    let case = Case::new().await;
+    // The toy passes to the app that doctor names; here to another.
+    let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = other.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = other.accept().await {
+            let mut reader = Reader::new(stream);
+            let _head = reader.head().await;
+            let _gone = reader.stream.write_all(&status("200 OK")).await;
+        }
+    });
+    *case.toy.app.lock().unwrap() = Some(address);
+    let report = case.signed_in().await;
+    assert_eq!(report.checks("problem").into_iter().collect::<Vec<_>>(), ["echo"], "{}", report.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_read_it_in_80_columns() {
+    let case = Case::new().await;
+    case.leaks(Leak::Twins);
+    let cookie = case.files.path("cookie");
+    let report = case.doctor(&["--echo", "127.0.0.1:0", "--cookie-file", cookie.to_str().unwrap()]).await;
+    let long: Vec<&str> = report.out.lines().filter(|line| line.chars().count() > 80).collect();
+    assert!(long.iter().all(|line| !line.trim().contains("  ")), "{long:#?}");
+    for part in ["PROBLEM", "underscores_in_headers off", "aliasHeadersStrategy", "X_Anteroom_Email: forged"]
+    {
+        assert!(report.out.contains(part), "{part}\n{}", report.out);
+    }
+    assert!(report.err.contains("Standing in for the app on 127.0.0.1:"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_end_with_2_and_what_cannot_run_with_1() {
+    let case = Case::new().await;
+    let held = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let taken = held.local_addr().unwrap().to_string();
+    std::fs::write(case.files.path("no-session"), "theme=s3cret").unwrap();
+    let (no_session, absent) = (case.files.path("no-session"), case.files.path("absent"));
+    for (arguments, exit, part) in [
+        (vec!["--path", "/a/../b"], Exit::Usage, "one reading"),
+        (vec!["--path", "no-slash"], Exit::Usage, "one reading"),
+        (
+            vec!["--cookie-file", no_session.to_str().unwrap()],
+            Exit::Usage,
+            "does not hold the cookie anteroom",
+        ),
+        (vec!["--cookie-file", absent.to_str().unwrap()], Exit::Usage, "cannot read"),
+        (vec!["--echo", &taken], Exit::Failure, "cannot listen"),
+    ] {
+        let report = case.doctor(&arguments).await;
+        assert_eq!((report.exit, report.out.as_str()), (exit, ""), "{arguments:?}: {}", report.err);
+        assert!(report.err.contains(part) && !report.err.contains("s3cret"), "{arguments:?}: {}", report.err);
+    }
+    let config = case.files.path("anteroom.toml");
+    let config = config.to_str().unwrap();
+    for (gateway, part) in [
+        ("https://evil.example", "does not know this host"),
+        ("http://localhost:1/x", "behind the host"),
+        ("wiki", "not a URL"),
+    ] {
+        let report =
+            doctor(&["anteroom", "doctor", "--config", config, "--gateway", gateway], &Said::default()).await;
+        assert_eq!(report.exit, Exit::Usage, "{gateway}: {}", report.err);
+        assert!(report.err.contains(part), "{}", report.err);
+    }
+    assert!(Cli::try_parse_from(["anteroom", "doctor"]).is_err());
+    let gone = Files::new("http://localhost:1", FORWARD_AUTH);
+    let report = doctor(&gone.arguments(), &Said::default()).await;
+    assert_eq!(report.exit, Exit::Failure, "{}", report.out);
+    assert!(report.err.contains("http://localhost:1 cannot be reached"), "{}", report.err);
+    let proxy = Files::new("http://localhost:1", "[proxy]\nupstream = \"http://127.0.0.1:1\"\n");
+    let report = doctor(&proxy.arguments(), &Said::default()).await;
+    assert_eq!(report.exit, Exit::Usage, "{}", report.err);
+    assert!(report.err.contains("no [forward_auth]"), "{}", report.err);
+}
+
+/// The certificate is for 127.0.0.1 and not for localhost; its CA is known where SSL_CERT_FILE names it.
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_verified() {
+    let chain = vec![CertificateDer::from_pem_file(repository("tests/proxy/tls/upstream.pem")).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(repository("tests/proxy/tls/upstream.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(tcp).await else { return };
+                let _request = stream.read(&mut [0; 4096]).await;
+                let _gone = stream.write_all(&status("200 OK")).await;
+            });
+        }
+    });
+    for (host, ca, code, part) in [
+        ("127.0.0.1", "ca.pem", 3, "Anybody can use the app"),
+        ("127.0.0.1", "other-ca.pem", 1, "certificate is not trusted here"),
+        ("localhost", "ca.pem", 1, "certificate is not trusted here"),
+    ] {
+        let case = Files::new(&format!("https://{host}:{port}"), FORWARD_AUTH);
+        let arguments = case.arguments();
+        let ca = repository("tests/proxy/tls").join(ca);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_anteroom"));
+        command.args(&arguments[1..]).env_clear().env("SSL_CERT_FILE", &ca);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        // Remedies are in columns.
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(output.status.code(), Some(code), "{host} {}: {said}", ca.display());
+        assert!(said.contains(part), "{host}: {said}");
     }
 }

@@ -54,7 +54,7 @@ fn one(finding: &Finding) -> String {
         Outcome::Problem => "PROBLEM",
         Outcome::NotChecked => "not checked",
     };
-    let mut text = format!("\n{word:<INDENT$}{}\n", finding.name);
+    let mut text = format!("\n{word:<INDENT$}{}\n", wrapped(&finding.name, INDENT).join("\n"));
     let mut put = |label: &str, lines: &[String]| {
         for (index, line) in lines.iter().enumerate() {
             let label = if index == 0 { label } else { "" };

@@ -37,12 +37,12 @@ pub(super) fn check(exam: &mut Exam<'_>) -> Result<(Vec<Way>, Vec<Finding>), Unr
 
 /// A session that has ended is no session.
 fn session(exam: &mut Exam<'_>) -> Result<Option<Finding>, Unreachable> {
-    const NAME: &str = "The session of --cookie-file is alive";
+    const NAME: &str = "The session of --cookie-file";
     let Some(cookie) = &exam.cookie else { return Ok(None) };
     let seen = exam.ask(&Probe::script("/_anteroom/me").signed_in(Some(cookie)))?;
     if seen.status() == 200
         && seen.at_app.is_none()
-        && seen.json().is_some_and(|me| me["account_id"].is_string())
+        && seen.json().is_some_and(|me| me.get("account_id").is_some_and(serde_json::Value::is_string))
     {
         return Ok(Some(Finding::ok("session", NAME, "Anteroom knows who it is.")));
     }
@@ -53,7 +53,7 @@ fn session(exam: &mut Exam<'_>) -> Result<Option<Finding>, Unreachable> {
 }
 
 fn ways(exam: &Exam<'_>, findings: &mut Vec<Finding>) -> Result<Vec<Way>, Unreachable> {
-    const NAME: &str = "doctor stands where the app does";
+    const NAME: &str = "doctor in the app's place";
     let mut ways = Vec::new();
     let public = exam.public.iter().map(|path| (path.clone(), false));
     let guarded = exam.cookie.iter().map(|_| (exam.guarded.clone(), true));

@@ -8,7 +8,7 @@ use crate::cli::doctor::gateway::remedies;
 use crate::cli::doctor::gateway::wire::Unreachable;
 
 const CHECK: &str = "forged-addresses";
-const NAME: &str = "A client cannot make up the address that is judged";
+const NAME: &str = "Forged addresses";
 /// Where nothing is open, the way back in the redirect shows which address was judged.
 const DECOY: &str = "/anteroom-doctor/decoy";
 

@@ -12,7 +12,7 @@ use crate::cli::doctor::gateway::{Exam, fresh_id, remedies};
 use crate::identity::headers::Layout;
 
 const CHECK: &str = "forged-headers";
-const NAME: &str = "Identity headers from a client do not reach the app";
+const NAME: &str = "Forged identity headers";
 
 /// How a name is disguised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +139,7 @@ fn present(head: &Head, names: &BTreeSet<String>) -> BTreeSet<String> {
 
 /// Does Anteroom's own word arrive, when nothing is forged?
 fn arrives(way: &Way, ours: &[String]) -> Finding {
-    const NAME: &str = "Anteroom's identity headers reach the app";
+    const NAME: &str = "Identity that the app is told";
     let name = format!("{NAME} ({})", way.name());
     let absent: Vec<String> = ours.iter().filter(|name| way.honest.value(name).is_none()).cloned().collect();
     let somebody =
@@ -176,7 +176,7 @@ fn forged(way: &Way, outcome: &Outcome) -> Finding {
 }
 
 fn lost(way: &Way, outcome: &Outcome) -> Option<Finding> {
-    let name = format!("A client cannot take identity headers away ({})", way.name());
+    let name = format!("Identity headers taken away ({})", way.name());
     let meaning = "With a forged header beside it, or named in Connection, Anteroom's own word did not arrive: a client can \
                    appear as nobody, where the app expects somebody.";
     (!outcome.lost.is_empty()).then(|| {
@@ -188,7 +188,7 @@ fn lost(way: &Way, outcome: &Outcome) -> Option<Finding> {
 
 /// The names of other proxies' presets, and those that rewrite address or method.
 fn reserved(way: &Way, outcome: &Outcome) -> Finding {
-    let name = format!("Names that Anteroom reserves do not reach the app from a client ({})", way.name());
+    let name = format!("Other reserved headers, forged ({})", way.name());
     let finding = if outcome.came.is_empty() {
         Finding::ok("reserved-headers", &name, harmless(outcome))
     } else {

@@ -8,7 +8,7 @@ use crate::cli::doctor::gateway::probe::Probe;
 use crate::cli::doctor::gateway::remedies;
 use crate::cli::doctor::gateway::wire::Unreachable;
 
-const COOKIES: &str = "Anteroom's own cookies stay away from the app";
+const COOKIES: &str = "Anteroom's cookies at the app";
 
 pub(super) fn check(exam: &Exam<'_>, ways: &[Way]) -> Result<Vec<Finding>, Unreachable> {
     let software = software(exam)?;
@@ -83,7 +83,7 @@ fn cookies(exam: &Exam<'_>, ways: &[Way], software: &str) -> Result<Finding, Unr
 /// Caddy 2.10.0 to 2.11.1 leave the client's header where the answer has none (GHSA-7r4p-vjf4-gxv4).
 fn caddy(software: &str) -> Option<Finding> {
     const CHECK: &str = "software";
-    const NAME: &str = "The gateway is a version without known holes";
+    const NAME: &str = "The gateway's version";
     let at = software.to_ascii_lowercase().find("caddy")?;
     let version =
         software.get(at..)?.strip_prefix(|_: char| true)?.split_once('/').map(|(_, version)| version);

@@ -7,7 +7,7 @@ use crate::cli::doctor::gateway::remedies;
 use crate::cli::doctor::gateway::wire::Unreachable;
 use crate::gate::OriginId;
 
-const NAME: &str = "/_anteroom/ reaches Anteroom";
+const NAME: &str = "Anteroom's own pages (/_anteroom/)";
 const ME: &str = "/_anteroom/me";
 
 pub(super) fn check(exam: &Exam<'_>) -> Result<Vec<Finding>, Unreachable> {
@@ -88,7 +88,7 @@ pub(super) fn turned_away(seen: &Seen) -> Option<(&'static str, Remedies)> {
 
 /// Where Atlassian sends people back to. Without parameters Anteroom explains itself, whatever the status.
 fn callback(exam: &Exam<'_>) -> Result<Finding, Unreachable> {
-    const NAME: &str = "Atlassian's callback reaches Anteroom";
+    const NAME: &str = "The way back from Atlassian";
     let path = &exam.config.atlassian.callback_path;
     let seen = exam.ask(&Probe::navigation(path))?;
     let own = seen.at_app.is_none() && (seen.says("/_anteroom/assets/") || seen.sign_in().is_some());

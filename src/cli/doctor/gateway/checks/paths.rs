@@ -9,7 +9,7 @@ use crate::cli::doctor::gateway::wire::Unreachable;
 use crate::gate::Access;
 
 const CHECK: &str = "paths";
-const NAME: &str = "Path tricks do not reach the app";
+const NAME: &str = "Path tricks";
 
 pub(super) fn check(exam: &Exam<'_>) -> Result<Vec<Finding>, Unreachable> {
     let (mut sent, mut came) = (Vec::new(), Vec::new());

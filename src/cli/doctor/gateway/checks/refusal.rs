@@ -7,9 +7,9 @@ use crate::cli::doctor::gateway::probe::{Probe, Seen};
 use crate::cli::doctor::gateway::remedies;
 use crate::cli::doctor::gateway::wire::Unreachable;
 
-const BROWSER: &str = "A browser without a session is sent to the sign-in";
-const SCRIPT: &str = "A script without a session is told 401";
-const LINK: &str = "A deep link survives the sign-in";
+const BROWSER: &str = "A browser without a session";
+const SCRIPT: &str = "A script without a session";
+const LINK: &str = "Deep links through the sign-in";
 
 pub(super) fn check(exam: &Exam<'_>) -> Result<Vec<Finding>, Unreachable> {
     Ok(vec![browser(exam)?, script(exam)?, deep_link(exam)?])
@@ -18,7 +18,7 @@ pub(super) fn check(exam: &Exam<'_>) -> Result<Vec<Finding>, Unreachable> {
 fn browser(exam: &Exam<'_>) -> Result<Finding, Unreachable> {
     let seen = exam.ask(&Probe::navigation(&exam.guarded))?;
     if !seen.let_through() && seen.sign_in().is_some() {
-        return Ok(Finding::ok("sign-in", BROWSER, "The redirect leads to Anteroom.")
+        return Ok(Finding::ok("sign-in", BROWSER, "It is sent to the sign-in.")
             .sent([format!("GET {}", exam.guarded)])
             .came([seen.described()]));
     }
@@ -56,7 +56,9 @@ fn script(exam: &Exam<'_>) -> Result<Finding, Unreachable> {
     let seen = exam.ask(&Probe::script(&exam.guarded))?;
     let finding = match opened("script", SCRIPT, &seen) {
         Some(opened) => opened,
-        None if seen.status() == 401 => Finding::ok("script", SCRIPT, "It can tell that it has to sign in."),
+        None if seen.status() == 401 => {
+            Finding::ok("script", SCRIPT, "It is told 401 and can tell that it has to sign in.")
+        }
         None if seen.sign_in().is_some() => Finding::problem(
             "script",
             SCRIPT,
