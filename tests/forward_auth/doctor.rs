@@ -1,6 +1,8 @@
 //! Does `anteroom doctor --gateway` see what a gateway lets through? A toy gateway that can be made leaky in one way at a
 //! time: each leak is found by the check that it concerns and by no other, and without one nothing is found.
 
+mod gateways;
+
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::net::SocketAddr;
