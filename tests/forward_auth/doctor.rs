@@ -488,8 +488,13 @@ async fn people_read_it_in_80_columns() {
     let report = case.doctor(&["--echo", "127.0.0.1:0", "--cookie-file", cookie.to_str().unwrap()]).await;
     let long: Vec<&str> = report.out.lines().filter(|line| line.chars().count() > 80).collect();
     assert!(long.iter().all(|line| !line.trim().contains("  ")), "{long:#?}");
-    for part in ["PROBLEM", "underscores_in_headers off", "aliasHeadersStrategy", "X_Anteroom_Email: forged"]
-    {
+    for part in [
+        "PROBLEM",
+        "underscores_in_headers off",
+        "aliasHeadersStrategy",
+        "To close it, see",
+        "X.Anteroom.Email: forged",
+    ] {
         assert!(report.out.contains(part), "{part}\n{}", report.out);
     }
     assert!(report.err.contains("Standing in for the app on 127.0.0.1:"));

@@ -36,8 +36,11 @@ pub(super) fn text(introduction: &Introduction, findings: &[Finding]) -> String 
     page += &app;
     page += if introduction.signed_in { ", signed in" } else { ", without a session" };
     page = wrapped(&page, 0).join("\n") + "\n";
+    let mut told: Vec<&Finding> = Vec::new();
     for finding in findings {
-        page += &one(finding);
+        let same = told.iter().find(|other| !other.remedies.is_empty() && other.remedies == finding.remedies);
+        page += &one(finding, same.map(|other| other.name.as_str()));
+        told.push(finding);
     }
     let count = |outcome| findings.iter().filter(|finding| finding.outcome == outcome).count();
     let problems = count(Outcome::Problem);
@@ -47,7 +50,8 @@ pub(super) fn text(introduction: &Introduction, findings: &[Finding]) -> String 
     page
 }
 
-fn one(finding: &Finding) -> String {
+/// One finding; `above` names the one that has told the remedies already.
+fn one(finding: &Finding, above: Option<&str>) -> String {
     let word = match finding.outcome {
         Outcome::Ok => "ok",
         Outcome::Note => "note",
@@ -71,6 +75,11 @@ fn one(finding: &Finding) -> String {
     }
     let margin = " ".repeat(INDENT);
     let _ = writeln!(text, "{margin}{}", wrapped(&finding.meaning, INDENT).join("\n"));
+    if let Some(above) = above {
+        let words = format!("To close it, see \"{above}\" above.");
+        let _ = writeln!(text, "{margin}{}", wrapped(&words, INDENT).join("\n"));
+        return text;
+    }
     for (gateway, words) in finding.remedies {
         let label = format!("{margin}{gateway:<9}");
         let _ = writeln!(text, "{label}{}", wrapped(words, INDENT + 9).join("\n"));

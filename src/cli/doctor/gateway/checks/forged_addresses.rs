@@ -37,7 +37,7 @@ pub(super) fn check(exam: &Exam<'_>) -> Result<Vec<Finding>, Unreachable> {
     ] {
         let seen = exam.ask(&Probe::navigation(&exam.guarded).line(name, value))?;
         sent.push(format!("GET {} with {name}: {value}", exam.guarded));
-        if believed(exam, &seen) {
+        if believed(exam, &honest, &seen) {
             opened |= seen.let_through();
             let back = seen.return_to().map(|back| format!(", back to {back}")).unwrap_or_default();
             came.push(format!("{name}: {}{back}", seen.described()));
@@ -59,15 +59,18 @@ pub(super) fn check(exam: &Exam<'_>) -> Result<Vec<Finding>, Unreachable> {
 
 /// Whether the answer shows that the client's word was taken. A plain refusal does not: a gateway may well answer no to a
 /// header that nobody has a reason to send.
-fn believed(exam: &Exam<'_>, seen: &Seen) -> bool {
+fn believed(exam: &Exam<'_>, honest: &Seen, seen: &Seen) -> bool {
     if seen.let_through() || seen.says("unknown_host") {
         return true;
     }
-    match (seen.sign_in(), seen.return_to()) {
-        (Some(url), back) => {
-            url.origin().ascii_serialization() != exam.url.origin() || back.as_deref() != Some(&exam.guarded)
+    match seen.sign_in() {
+        Some(url) => {
+            url.origin().ascii_serialization() != exam.url.origin()
+                || seen.return_to().as_deref() != Some(&exam.guarded)
+                // 303 is what a POST gets.
+                || seen.status() != honest.status()
         }
-        // What a POST gets: the method was believed.
-        (None, _) => seen.status() == 401,
+        // And so is this.
+        None => seen.status() == 401,
     }
 }
