@@ -101,3 +101,31 @@ async fn a_changed_line_of_nginx_is_found() {
         assert!(report.checks("problem").contains(want), "{line}\n{}\n{}", report.out, running.output());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_line_of_traefik_and_envoy_is_found() {
+    let case = Real::new().await;
+    let (folder, at, host) = (case.files.folder.path(), case.gateway, case.host.as_str());
+    let text = case.printed(&["traefik"]);
+    let lenient = text.replace("aliasHeadersStrategy: delete", "aliasHeadersStrategy: keep");
+    assert_ne!(text, lenient);
+    let running = traefik::start(folder, &lenient, at, host, None).await;
+    let report = case.doctor().await;
+    assert!(report.checks("problem").contains("forged-headers"), "{}\n{}", report.out, running.output());
+    assert!(report.out.to_lowercase().contains("x_anteroom_email: forged"), "{}", report.out);
+    drop(running);
+
+    let case = Real::new().await;
+    let (folder, at, host) = (case.files.folder.path(), case.gateway, case.host.as_str());
+    let text = case.printed(&["envoy"]);
+    // Nothing is removed before the question: Envoy overwrites what the answer holds and passes the rest.
+    let line = |line: &str| match line.split_once("- remove_on_match:") {
+        Some((indent, _)) => format!("{indent}- remove: x-nothing\n"),
+        None => format!("{line}\n"),
+    };
+    let early: String = text.lines().map(line).collect();
+    assert_ne!(text.trim(), early.trim());
+    let running = envoy::start(folder, &early, at, host, None).await;
+    let report = case.doctor().await;
+    assert!(report.checks("problem").contains("reserved-headers"), "{}\n{}", report.out, running.output());
+}

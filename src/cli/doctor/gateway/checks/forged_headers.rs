@@ -84,6 +84,17 @@ struct Outcome {
     refused: usize,
 }
 
+impl Outcome {
+    /// What a request that reached the app shows: forged values in it, and names that an honest one has and it has not.
+    fn compare(&mut self, head: &Head, known: &BTreeSet<String>, honest: &BTreeSet<String>, id: &str) {
+        let forged =
+            head.lines.iter().filter(|(name, value)| known.contains(&dashed(name)) && value.contains(id));
+        self.came.extend(forged.map(|(name, _)| format!("{name}: forged")));
+        let now = present(head, known);
+        self.lost.extend(honest.difference(&now).map(|name| titled(name)));
+    }
+}
+
 pub(super) fn check(exam: &Exam<'_>, ways: &[Way]) -> Result<Vec<Finding>, Unreachable> {
     let layout = &exam.config.headers.layout;
     let ours: Vec<String> = layout.names().map(|name| titled(name.as_str())).collect();
@@ -112,21 +123,22 @@ fn try_all(exam: &Exam<'_>, way: &Way, names: &[String]) -> Result<Outcome, Unre
     let known: BTreeSet<String> = names.iter().map(|name| dashed(name)).collect();
     let honest = present(&way.honest, &known);
     for disguise in DISGUISES {
-        let id = fresh_id();
-        let probe = disguise.dress(way.probe(exam), names, &id);
-        let seen = exam.ask_as(&probe, id)?;
         outcome.sent.extend(disguise.described(names));
-        let Some(head) = &seen.at_app else {
-            outcome.refused += 1;
-            continue;
-        };
-        let forged = head
-            .lines
-            .iter()
-            .filter(|(name, value)| known.contains(&dashed(name)) && value.contains(&seen.id));
-        outcome.came.extend(forged.map(|(name, _)| format!("{name}: forged")));
-        let now = present(head, &known);
-        outcome.lost.extend(honest.difference(&now).map(|name| titled(name)));
+        // All names at once; where that is refused, halves, down to the names that are refused themselves.
+        let mut groups = vec![names];
+        while let Some(group) = groups.pop() {
+            let id = fresh_id();
+            let probe = disguise.dress(way.probe(exam), group, &id);
+            let seen = exam.ask_as(&probe, id)?;
+            match &seen.at_app {
+                Some(head) => outcome.compare(head, &known, &honest, &seen.id),
+                None if group.len() > 1 => {
+                    let (some, rest) = group.split_at(group.len() / 2);
+                    groups.extend([some, rest]);
+                }
+                None => outcome.refused += 1,
+            }
+        }
     }
     Ok(outcome)
 }
