@@ -22,7 +22,7 @@ pub(super) const OWN_PATHS: Remedies = &[
     ),
     (
         "HAProxy",
-        "use_backend anteroom if { path_beg /_anteroom/ }, and skip auth-intercept for it; the callback path likewise.",
+        "use_backend for /_anteroom/ and the callback path before the question is asked, as anteroom config haproxy prints it.",
     ),
 ];
 
@@ -39,7 +39,10 @@ pub(super) const HOST: Remedies = &[
     ("Traefik", "passHostHeader: true (the default) for Anteroom's service."),
     ("Caddy", "leave Host alone: no header_up Host in the reverse_proxy to Anteroom."),
     ("Envoy", "no host_rewrite in the routes to Anteroom."),
-    ("HAProxy", "no http-request set-header Host in the backend of Anteroom."),
+    (
+        "HAProxy",
+        "http-request set-header Host with the address that people type, and none that names Anteroom.",
+    ),
 ];
 
 /// The app is reached without a session.
@@ -56,7 +59,7 @@ pub(super) const ASK_FIRST: Remedies = &[
     ),
     (
         "HAProxy",
-        "http-request lua.auth-intercept first, then http-request deny unless { var(txn.auth_response_successful) -m bool }.",
+        "the Lua action that anteroom config haproxy prints, in the frontend, before any use_backend of the app; no server of the app without it.",
     ),
 ];
 
@@ -74,7 +77,7 @@ pub(super) const SIGN_IN: Remedies = &[
     ),
     (
         "HAProxy",
-        "auth-intercept BACKEND /_anteroom/verify/forward GET with * for the request's headers, and http-request redirect location %[var(txn.auth_response_location)] where there is one.",
+        "cfg and lua as anteroom config haproxy prints them: the lua passes Accept, Cookie and Sec-Fetch-* on, the cfg returns Anteroom's Location.",
     ),
 ];
 
@@ -98,7 +101,7 @@ pub(super) const FORGED_HEADERS: Remedies = &[
     ),
     (
         "HAProxy",
-        "before auth-intercept: http-request del-header ^x.anteroom. -m reg (and each other name, with . for -); after it: http-request set-header NAME %[var(req.auth_response_header.name)].",
+        "http-request del-header ^x[^a-z0-9]anteroom[^a-z0-9] -m reg before the question, and so for each other name; set after it from Anteroom's answer (anteroom config haproxy --format lua).",
     ),
 ];
 
@@ -108,13 +111,13 @@ pub(super) const COPY_HEADERS: Remedies = &[
         "nginx",
         "auth_request_set $said $upstream_http_NAME; and proxy_set_header NAME $said; in the app's location, which inherits no proxy_set_header once it has one.",
     ),
-    (
-        "Traefik",
-        "authResponseHeaders with each name. A client's Connection must not name them: 3.7 or later.",
-    ),
+    ("Traefik", "authResponseHeaders with each name."),
     ("Caddy", "copy_headers with each name."),
     ("Envoy", "allowed_upstream_headers with each name."),
-    ("HAProxy", "http-request set-header NAME %[var(req.auth_response_header.name)] after auth-intercept."),
+    (
+        "HAProxy",
+        "http-request del-header Connection before the question; the lua of anteroom config haproxy copies each name.",
+    ),
 ];
 
 /// Anteroom is told an address that the client made up.
@@ -137,7 +140,7 @@ pub(super) const FORGED_ADDRESSES: Remedies = &[
     ),
     (
         "HAProxy",
-        "http-request set-header X-Forwarded-Uri %[pathq], -Method %[method], -Host %[req.hdr(host)] and -Proto before auth-intercept.",
+        "http-request del-header ^x[^a-z0-9](forwarded|original)[^a-z0-9] -m reg first; then X-Forwarded-Uri, -Method, -Host and -Proto from the request itself.",
     ),
 ];
 
@@ -161,7 +164,7 @@ pub(super) const PATHS: Remedies = &[
     ),
     (
         "HAProxy",
-        "http-request normalize-uri percent-to-uppercase, path-strip-dotdot full and path-merge-slashes before auth-intercept; open paths by Anteroom's routes, not by ACLs.",
+        "open paths by Anteroom's routes, not by ACLs in front of the question; no http-request set-path or replace-path behind it.",
     ),
 ];
 
@@ -174,10 +177,7 @@ pub(super) const DEEP_LINK: Remedies = &[
     ("Traefik", "no authSigninURL: Anteroom's answer holds the address."),
     ("Caddy", "pass Anteroom's answer on as it is; no handle_response that redirects."),
     ("Envoy", "path_prefix, not a path override: the question must hold path and query."),
-    (
-        "HAProxy",
-        "set-header X-Forwarded-Uri %[pathq], not %[path]; redirect to %[var(txn.auth_response_location)].",
-    ),
+    ("HAProxy", "X-Forwarded-Uri from pathq, not from path; the redirect's Location from Anteroom's answer."),
 ];
 
 /// Anteroom's cookies reach the app.
@@ -190,15 +190,9 @@ pub(super) const COOKIES: Remedies = &[
         "Traefik",
         "nothing built in takes one cookie away; trust the app with it or put it behind the reverse proxy mode.",
     ),
-    (
-        "Caddy",
-        "request_header Cookie \"(__Host-|__Secure-)?anteroom[^=;]*=[^;]*(; )?\" \"\" behind forward_auth.",
-    ),
-    ("Envoy", "a Lua filter behind ext_authz, or nothing: trust the app with it."),
-    (
-        "HAProxy",
-        "http-request replace-header Cookie (.*?)(__Host-|__Secure-)?anteroom[^=;]*=[^;]*;?\\ ?(.*) \\1\\3 after auth-intercept.",
-    ),
+    ("Caddy", "the two request_header Cookie lines that anteroom config caddy prints, behind forward_auth."),
+    ("Envoy", "the Lua filter that anteroom config envoy prints, behind ext_authz."),
+    ("HAProxy", "the lua of anteroom config haproxy keeps all cookies but Anteroom's."),
 ];
 
 /// A Caddy that leaves the client's copy where Anteroom's is missing.

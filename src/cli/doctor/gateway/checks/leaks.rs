@@ -10,6 +10,9 @@ use crate::cli::doctor::gateway::wire::Unreachable;
 
 const COOKIES: &str = "Anteroom's cookies at the app";
 
+/// Gateways that name themselves and can take one cookie away.
+const STRIPS: [&str; 3] = ["nginx", "caddy", "envoy"];
+
 pub(super) fn check(exam: &Exam<'_>, ways: &[Way]) -> Result<Vec<Finding>, Unreachable> {
     let software = software(exam)?;
     let mut findings = vec![cookies(exam, ways, &software)?];
@@ -68,7 +71,7 @@ fn cookies(exam: &Exam<'_>, ways: &[Way], software: &str) -> Result<Finding, Unr
         Finding::problem(CHECK, COOKIES, meaning, remedies::COOKIES)
     } else if came.is_empty() {
         Finding::ok(CHECK, COOKIES, "They are taken away, and the app's own arrive.")
-    } else if software.to_ascii_lowercase().contains("nginx") {
+    } else if STRIPS.iter().any(|gateway| software.to_ascii_lowercase().contains(gateway)) {
         let meaning = "The app gets the session's cookie, and whoever reads the app's logs or memory can use it. This gateway \
                        can take it away.";
         Finding::problem(CHECK, COOKIES, meaning, remedies::COOKIES)
@@ -85,8 +88,7 @@ fn caddy(software: &str) -> Option<Finding> {
     const CHECK: &str = "software";
     const NAME: &str = "The gateway's version";
     let at = software.to_ascii_lowercase().find("caddy")?;
-    let version =
-        software.get(at..)?.strip_prefix(|_: char| true)?.split_once('/').map(|(_, version)| version);
+    let version = software.get(at..)?.split_once('/').map(|(_, version)| version);
     let said = format!("the gateway calls itself {software}");
     let Some(version) = version.and_then(numbers) else {
         let meaning = "It is Caddy and does not say which. 2.10.0 to 2.11.1 let the client's header pass where Anteroom's is \
