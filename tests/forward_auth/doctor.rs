@@ -66,6 +66,8 @@ enum Leak {
     AllBrowsers,
     /// Opens `/public` by itself, by what the target begins with.
     OpensByPrefix,
+    /// The same, and only then reads `..`: the app gets a path that looks innocent.
+    OpensThenClimbs,
     /// Lets through when Anteroom does not answer.
     FailsOpen,
     /// Passes Anteroom's cookies on.
@@ -145,6 +147,12 @@ impl Toy {
             }
             let answer = ask(self.anteroom(), target, &lines).await;
             return answer.unwrap_or_else(|_| status("502 Bad Gateway"));
+        }
+        if let Some(climbed) = target.strip_prefix("/public/..")
+            && self.leak() == Leak::OpensThenClimbs
+            && climbed.starts_with('/')
+        {
+            return self.pass(head, climbed, Some(&nobody(&self.layout))).await;
         }
         if self.leak() == Leak::OpensByPrefix && target.starts_with("/public") {
             return self.pass(head, target, Some(&nobody(&self.layout))).await;
@@ -391,6 +399,7 @@ async fn each_leak_is_found_by_its_check_and_by_no_other() {
         (Leak::NoRedirects, &["sign-in"]),
         (Leak::AllBrowsers, &["script"]),
         (Leak::OpensByPrefix, &["paths"]),
+        (Leak::OpensThenClimbs, &["paths"]),
         (Leak::NoCookies, &["cookies"]),
         (Leak::Cookies, &[]),
     ] {
