@@ -5,6 +5,7 @@ mod attacks;
 mod both;
 mod check;
 mod dialects;
+mod doctor;
 mod grpc;
 mod oauth2_proxy;
 mod peers;

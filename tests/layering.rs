@@ -80,6 +80,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prost", &["forward_auth"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
+    ("rustls_platform_verifier", &["cli"]),
 ];
 
 /// What would let the core wait, look outside or roll dice.

@@ -140,6 +140,10 @@ core.register_action("anteroom", { "http-req" }, function(txn)
 
     local res = core.httpclient():get({ url = ANTEROOM, dst = DESTINATION, headers = question, timeout = TIMEOUT })
     local status = res and res.status
+    -- Anteroom's yes names somebody, or nobody ("-"); a 200 that names neither is another server's.
+    if status == 200 and not header(res, "X-Anteroom-Assertion") then
+        return
+    end
     if status == 200 then
         for _, name in ipairs(IDENTITY) do
             txn.http:req_set_header(name, header(res, name) or "-")

@@ -18,7 +18,7 @@ Something failed that has no code of its own.
 The command line or the configuration is wrong.
 .TP
 3
-Kept for findings of a check of the surroundings.
+anteroom doctor found problems.
 .SH ENVIRONMENT
 .TP
 ANTEROOM_CONFIG

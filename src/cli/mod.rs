@@ -1,12 +1,13 @@
 //! What can be typed? The command tree, where output goes, and the exit codes that scripts rely on.
 //!
-//! Exit codes: 0 it worked; 2 the command line or the configuration is wrong; 3 kept for `doctor`'s findings; 1 anything
-//! else. What was asked for goes to standard output, everything else to standard error.
+//! Exit codes: 0 it worked; 2 the command line or the configuration is wrong; 3 `doctor` found problems; 1 anything else.
+//! What was asked for goes to standard output, everything else to standard error.
 
 mod check;
 mod completions;
 mod config;
 mod demo;
+mod doctor;
 mod emulator;
 mod healthcheck;
 mod keygen;
@@ -28,6 +29,7 @@ pub use check::CheckArgs;
 pub use completions::CompletionsArgs;
 pub use config::{Gateway, GatewayArgs};
 pub use demo::DemoArgs;
+pub use doctor::DoctorArgs;
 pub use emulator::EmulatorArgs;
 pub use healthcheck::HealthcheckArgs;
 pub use reference::reference;
@@ -57,6 +59,8 @@ pub enum Command {
     Emulator(EmulatorArgs),
     /// Say whether the configuration is valid: every mistake at once, with its place and its remedy; no network
     Check(CheckArgs),
+    /// Say whether it works from here: sends forged headers through your own gateway and says what came through
+    Doctor(DoctorArgs),
     /// Print what the gateway in front of the app has to be told, complete for this configuration
     Config(GatewayArgs),
     /// Print the JSON Schema of the configuration file
@@ -118,6 +122,8 @@ pub enum Exit {
     Failure,
     /// The command line or the configuration is wrong.
     Usage,
+    /// `doctor` found problems.
+    Findings,
 }
 
 impl From<Exit> for ExitCode {
@@ -126,6 +132,7 @@ impl From<Exit> for ExitCode {
             Exit::Success => 0,
             Exit::Failure => 1,
             Exit::Usage => 2,
+            Exit::Findings => 3,
         })
     }
 }
@@ -165,6 +172,7 @@ pub fn execute(cli: Cli, terminal: &mut Terminal<'_>) -> Exit {
         Command::Demo(args) => demo::demo(&args, terminal),
         Command::Emulator(args) => emulator::emulator(&args, terminal),
         Command::Check(args) => check::check(&args, terminal),
+        Command::Doctor(args) => doctor::doctor(&args, terminal),
         Command::Config(args) => config::config(&args, terminal),
         Command::Schema => schema::schema(terminal),
         Command::Keygen => keygen::keygen(terminal),

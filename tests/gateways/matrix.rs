@@ -97,6 +97,9 @@ async fn without_session(world: &World) {
         assert!(script.text().contains("\"unauthenticated\""), "{}", script.text());
         assert!(script.text().contains(&world.site.url("/_anteroom/sign-in")), "{}", script.text());
     }
+    for own in ["/_anteroom/sign-in", "/_anteroom/jwks.json", "/.well-known/anteroom"] {
+        assert_eq!(world.ask("GET", own, NAVIGATION).await.status, 200, "{own} is Anteroom's own");
+    }
     assert_eq!(world.reached(), reached, "nothing reaches the app");
 }
 

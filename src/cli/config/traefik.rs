@@ -86,7 +86,8 @@ impl Rules {
             .central()
             .map(|central| format!(" || ({} && Path(`{}`))", host(&central.host), site.callback_path));
         let own = format!(
-            "(({hosts}) && PathPrefix(`/_anteroom/`) && !PathPrefix(`/_anteroom/verify`)){}",
+            "(({hosts}) && (Path(`/.well-known/anteroom`) || \
+             PathPrefix(`/_anteroom/`) && !PathPrefix(`/_anteroom/verify`))){}",
             callback.unwrap_or_default()
         );
         Self { app: hosts, own }
