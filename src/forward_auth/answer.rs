@@ -6,7 +6,7 @@
 //! join several into one line that no browser reads).
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{Either, Full};
 
@@ -21,12 +21,7 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// Yes.
 pub(super) fn allow(identity: &HeaderSet) -> Response<Body> {
     let mut response = Response::new(Either::Left(Full::default()));
-    let headers = response.headers_mut();
-    headers.reserve(16);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for (name, value) in identity.complete() {
-        headers.append(name, value.clone());
-    }
+    response.headers_mut().clone_from(identity.answer());
     response
 }
 

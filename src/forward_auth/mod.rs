@@ -26,6 +26,7 @@ mod strangers;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -131,35 +132,59 @@ async fn connection(
     peer: Peer,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let idle = if service.gatekeeper.knows(peer) { IDLE } else { STRANGERS_IDLE };
+    let _open = Open::new(&service.auth.metrics().connections);
+    let trusted = service.gatekeeper.knows(peer);
+    let server = server(trusted);
+    let asked = AtomicU64::new(0);
+    let answer = service_fn(|request| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        let service = Arc::clone(&service);
+        async move { Ok::<_, Infallible>(service.answer(request, peer).await) }
+    });
+    let serving = server.serve_connection(TokioIo::new(stream), answer);
+    // Errors are the peer's leaving.
+    tokio::pin!(serving);
+    let over = async {
+        tokio::select! {
+            () = asked_to_stop(&mut shutdown) => {}
+            () = silent(&asked), if trusted => {}
+        }
+    };
+    tokio::select! {
+        biased;
+        _ended = serving.as_mut() => return,
+        () = over => {}
+    }
+    serving.as_mut().graceful_shutdown();
+    let _ended = serving.await;
+}
+
+/// HTTP/1.1 and HTTP/2, with a time limit for the heads of strangers.
+fn server(trusted: bool) -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     // A gateway that copies the whole answer would copy the date as well.
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(idle)
-        .max_buf_size(MAX_HEAD)
-        .auto_date_header(false);
+    server.http1().timer(TokioTimer::new()).max_buf_size(MAX_HEAD).auto_date_header(false);
+    // A timer for each head would cost a gateway's question a good part of its price; see `silent`.
+    server.http1().header_read_timeout((!trusted).then_some(STRANGERS_IDLE));
     server
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
         .auto_date_header(false);
-    let _open = Open::new(&service.auth.metrics().connections);
-    let answer = service_fn(move |request| {
-        let service = Arc::clone(&service);
-        async move { Ok::<_, Infallible>(service.answer(request, peer).await) }
-    });
-    let serving = server.serve_connection(TokioIo::new(stream), answer);
-    tokio::pin!(serving);
-    // Errors are the peer's leaving.
-    tokio::select! {
-        _ended = serving.as_mut() => return,
-        () = asked_to_stop(&mut shutdown) => {}
+    server
+}
+
+/// Resolves once a connection has asked nothing for [`IDLE`], or somewhat longer.
+async fn silent(asked: &AtomicU64) {
+    let mut before = None;
+    loop {
+        let now = asked.load(Ordering::Relaxed);
+        if before.replace(now) == Some(now) {
+            return;
+        }
+        sleep(IDLE).await;
     }
-    serving.as_mut().graceful_shutdown();
-    let _ended = serving.await;
 }
 
 /// Waits for the word; when nobody is left who could give it, that is one too.

@@ -122,10 +122,11 @@ impl Service {
             return self.turn_away(&parts, peer, id);
         }
         let Some((dialect, rest)) = self.question(parts.uri.path()) else {
+            // In boxes: what is rare must not make the future of every question a large one.
             if grpc::asks(&parts) {
-                return grpc::answer_call(self, parts, body, peer, started, id).await;
+                return Box::pin(grpc::answer_call(self, parts, body, peer, started, id)).await;
             }
-            return self.own(&parts, body, peer, started, id).await;
+            return Box::pin(self.own(&parts, body, peer, started, id)).await;
         };
         let asked = match dialect {
             Dialect::Nginx => original::nginx(&parts.headers, peer),

@@ -6,7 +6,9 @@
 //! the removing and inserting.
 
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
+use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -114,6 +116,8 @@ pub struct Layout {
 #[derive(Clone, Debug, Default)]
 pub struct HeaderSet {
     lines: Vec<Line>,
+    /// [`Self::answer`], once somebody has asked for it.
+    answer: OnceLock<HeaderMap>,
 }
 
 /// One name, and its value if there is one.
@@ -197,7 +201,7 @@ impl Layout {
                 lines.iter_mut().filter(|(_, c)| *c == shed).for_each(|(line, _)| line.fits = false);
             }
         }
-        HeaderSet { lines: lines.into_iter().map(|(line, _)| line).collect() }
+        HeaderSet { lines: lines.into_iter().map(|(line, _)| line).collect(), answer: OnceLock::new() }
     }
 }
 
@@ -224,6 +228,15 @@ impl HeaderSet {
             (&line.name, value.unwrap_or(&ABSENT))
         });
         lines.chain(bare.then_some((&ASSERTION, &ABSENT)))
+    }
+
+    /// The headers of a yes to a gateway: [`Self::complete`], and that nobody may keep it. Made once: a copy costs no
+    /// hashing.
+    pub fn answer(&self) -> &HeaderMap {
+        self.answer.get_or_init(|| {
+            let identity = self.complete().map(|(name, value)| (name.clone(), value.clone()));
+            [(CACHE_CONTROL, HeaderValue::from_static("no-store"))].into_iter().chain(identity).collect()
+        })
     }
 
     /// Adds the signed assertion.

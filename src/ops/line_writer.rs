@@ -14,6 +14,9 @@ use crate::metrics::Metrics;
 
 /// Bytes that may wait: about 15,000 lines.
 const CAPACITY: usize = 4 << 20;
+/// How long the first line of a batch waits for more: a busy process then wakes the thread, and asks the system to write,
+/// some hundred times a second instead of once per line.
+const GATHER: Duration = Duration::from_millis(2);
 /// How long the end waits for a reader that does not read.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -144,7 +147,9 @@ impl Shared {
         // A burst must not hold its memory for ever.
         batch.shrink_to(64 << 10);
         let idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.closed;
-        let mut queue = self.changed.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        let queue = self.changed.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        let gathered = self.changed.wait_timeout_while(queue, GATHER, |queue| !queue.closed);
+        let mut queue = gathered.unwrap_or_else(PoisonError::into_inner).0;
         mem::swap(&mut queue.waiting, batch);
         !batch.is_empty()
     }
