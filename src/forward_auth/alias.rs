@@ -7,7 +7,8 @@
 //! | `/oauth2/sign_out` | on to Anteroom's own, which asks first: a link in another site's page must not end a session |
 //! | `/oauth2/userinfo` | who is signed in, in oauth2-proxy's words |
 //!
-//! Where it differs on purpose: 200 instead of 202, which Envoy and the Gateway API take for a no; and a decision needs to
+//! Where it differs on purpose: a question with `allowed_groups` and the like is refused, since rules stand in the
+//! configuration; 200 instead of 202, which Envoy and the Gateway API take for a no; and a decision needs to
 //! know the original request, since rules are about paths. <https://oauth2-proxy.github.io/oauth2-proxy/features/endpoints>
 
 use crate::gate::{OriginId, Origins, ReturnTo};
@@ -40,6 +41,13 @@ impl Endpoint {
             _ => None,
         }
     }
+}
+
+/// Whether a question to `/oauth2/auth` narrows who may pass, which oauth2-proxy does by its query. Anteroom's rules stand
+/// in its configuration: a narrowing that nobody heeds would let everybody through.
+pub(super) fn narrows(endpoint: Endpoint, query: Option<&str>) -> bool {
+    let parameters = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    endpoint == Endpoint::Auth && parameters.into_iter().any(|(name, _)| name.starts_with("allowed_"))
 }
 
 /// Where Anteroom has what oauth2-proxy had here; `None` for the endpoints that answer themselves.
@@ -84,6 +92,20 @@ mod tests {
 
     use super::*;
     use crate::gate::Origin;
+
+    #[test]
+    fn what_narrows_is_noticed_in_any_spelling() {
+        for (query, want) in [
+            (None, false),
+            (Some("rd=/x"), false),
+            (Some("allowed_groups=admins"), true),
+            (Some("allowed_groups="), true),
+            (Some("a=1&allowed_email_domains=x"), true),
+            (Some("allowed%5Femails=a@b"), true),
+        ] {
+            assert_eq!(narrows(Endpoint::Auth, query), want, "{query:?}");
+        }
+    }
 
     #[test]
     fn a_way_back_stays_with_our_apps() {

@@ -59,6 +59,16 @@ pub(super) enum Accepted {
     Unix(UnixStream),
 }
 
+impl Accepted {
+    /// Who is on the other end.
+    pub(super) fn peer(&self) -> Peer {
+        match self {
+            Self::Tcp(_, peer) => *peer,
+            Self::Unix(_) => Peer::Unix,
+        }
+    }
+}
+
 impl Listener {
     /// Binds. Errors when the address is taken, the folder is not ours to write, or systemd has handed over no socket.
     pub async fn bind(listen: &Listen) -> io::Result<Self> {

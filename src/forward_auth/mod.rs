@@ -35,7 +35,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -57,8 +57,12 @@ type Body = Either<Full<Bytes>, tonic::body::Body>;
 /// How long a gateway may keep a connection without asking: longer than any gateway keeps one, so that none sends its
 /// question into a connection that is just being closed.
 const IDLE: Duration = Duration::from_secs(600);
-/// The same for strangers.
-const STRANGERS_IDLE: Duration = Duration::from_secs(5);
+/// How long a stranger may stay connected in all.
+const STRANGERS_TIME: Duration = Duration::from_secs(5);
+/// How many strangers may be connected at a time; more are hung up on.
+const STRANGERS: usize = 64;
+/// How often an HTTP/2 connection is asked whether somebody is still there.
+const HTTP2_PING: Duration = Duration::from_secs(60);
 /// The longest head of a request, in bytes; gateways bound it more tightly.
 const MAX_HEAD: usize = 128 * 1024;
 /// Questions at a time on one HTTP/2 connection.
@@ -97,19 +101,25 @@ impl ForwardAuth {
         drain_deadline: Duration,
     ) {
         let (mut connections, draining) = (JoinSet::new(), shutdown.clone());
+        let strangers = Arc::new(Semaphore::new(STRANGERS));
         loop {
             tokio::select! {
                 biased;
                 () = asked_to_stop(&mut shutdown) => break,
                 Some(_ended) = connections.join_next(), if !connections.is_empty() => {}
                 accepted = listener.accept() => {
-                    let (service, draining) = (Arc::clone(&self.service), draining.clone());
+                    let service = Arc::clone(&self.service);
                     match accepted {
-                        Ok(Accepted::Tcp(stream, peer)) => {
-                            connections.spawn(connection(service, stream, peer, draining));
+                        Ok(accepted) if service.gatekeeper.knows(accepted.peer()) => {
+                            connections.spawn(serve(service, accepted, draining.clone()));
                         }
-                        Ok(Accepted::Unix(stream)) => {
-                            connections.spawn(connection(service, stream, Peer::Unix, draining));
+                        // A refusal is worth a moment and a place among a few, not a gateway's place.
+                        Ok(stranger) => if let Ok(place) = Arc::clone(&strangers).try_acquire_owned() {
+                            let refusing = timeout(STRANGERS_TIME, serve(service, stranger, draining.clone()));
+                            connections.spawn(async move {
+                                let _in_time = refusing.await;
+                                drop(place);
+                            });
                         }
                         Err(error) => {
                             tracing::error!(%error, "a gateway's connection could not be accepted");
@@ -126,6 +136,14 @@ impl ForwardAuth {
     }
 }
 
+async fn serve(service: Arc<Service>, accepted: Accepted, shutdown: watch::Receiver<bool>) {
+    let peer = accepted.peer();
+    match accepted {
+        Accepted::Tcp(stream, _) => connection(service, stream, peer, shutdown).await,
+        Accepted::Unix(stream) => connection(service, stream, peer, shutdown).await,
+    }
+}
+
 async fn connection(
     service: Arc<Service>,
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
@@ -133,8 +151,7 @@ async fn connection(
     mut shutdown: watch::Receiver<bool>,
 ) {
     let _open = Open::new(&service.auth.metrics().connections);
-    let trusted = service.gatekeeper.knows(peer);
-    let server = server(trusted);
+    let server = server();
     let asked = AtomicU64::new(0);
     let answer = service_fn(|request| {
         asked.fetch_add(1, Ordering::Relaxed);
@@ -147,7 +164,7 @@ async fn connection(
     let over = async {
         tokio::select! {
             () = asked_to_stop(&mut shutdown) => {}
-            () = silent(&asked), if trusted => {}
+            () = silent(&asked) => {}
         }
     };
     tokio::select! {
@@ -159,17 +176,18 @@ async fn connection(
     let _ended = serving.await;
 }
 
-/// HTTP/1.1 and HTTP/2, with a time limit for the heads of strangers.
-fn server(trusted: bool) -> auto::Builder<TokioExecutor> {
+/// HTTP/1.1 and HTTP/2.
+fn server() -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     // A gateway that copies the whole answer would copy the date as well.
     server.http1().timer(TokioTimer::new()).max_buf_size(MAX_HEAD).auto_date_header(false);
-    // A timer for each head would cost a gateway's question a good part of its price; see `silent`.
-    server.http1().header_read_timeout((!trusted).then_some(STRANGERS_IDLE));
+    // A timer for each head would cost a question a good part of its price; see `silent`.
+    server.http1().header_read_timeout(None);
     server
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
+        .keep_alive_interval(HTTP2_PING)
         .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
         .auto_date_header(false);
     server

@@ -22,11 +22,13 @@ impl Service {
     /// The answer about a host that is none of ours.
     pub(super) fn unknown_host(&self, original: &Original<'_>, id: RequestId) -> Reply {
         self.auth.metrics().gateway_refused(UNKNOWN_HOST);
-        tracing::warn!(
-            request_id = id.as_str(),
-            host = original.host,
-            "a gateway asks about a host that nobody named; if it is yours, add it to app_urls"
-        );
+        if self.remarks.due(UNKNOWN_HOST) {
+            tracing::warn!(
+                request_id = id.as_str(),
+                host = original.host,
+                "a gateway asks about a host that nobody named; if it is yours, add it to app_urls"
+            );
+        }
         explained(
             StatusCode::FORBIDDEN,
             UNKNOWN_HOST,
@@ -47,14 +49,31 @@ impl Service {
         }
     }
 
+    /// The answer to a question that oauth2-proxy would have narrowed by its query.
+    pub(super) fn not_narrower(&self, peer: Peer, id: RequestId) -> Reply {
+        self.auth.metrics().gateway_refused("narrowed");
+        if self.remarks.due("narrowed") {
+            tracing::warn!(
+                request_id = id.as_str(),
+                %peer,
+                "a gateway asks /oauth2/auth with allowed_groups, allowed_emails or the like, which Anteroom does not \
+                 read; say who may pass in [access] and [[routes]], then take the parameter away"
+            );
+        }
+        let message = "Anteroom reads no allowed_... parameters. Who may pass stands in its configuration.";
+        explained(StatusCode::FORBIDDEN, "narrowed", message, id)
+    }
+
     /// A yes here would hand a path of ours to the app, so the answer is no; the way out is in the message.
     pub(super) fn own_path(&self, original: &Original<'_>, id: RequestId) -> Reply {
         self.auth.metrics().gateway_refused("own_path");
-        tracing::warn!(
-            request_id = id.as_str(),
-            path = original.path,
-            "a gateway asks about a path of Anteroom's own; it should route /_anteroom/ and the callback here without asking"
-        );
+        if self.remarks.due("own_path") {
+            tracing::warn!(
+                request_id = id.as_str(),
+                path = original.path,
+                "a gateway asks about a path of Anteroom's own; it should route /_anteroom/ and the callback here without asking"
+            );
+        }
         explained(
             StatusCode::FORBIDDEN,
             "own_path",
@@ -67,12 +86,14 @@ impl Service {
     /// The answer to a question that cannot be read.
     pub(super) fn unreadable(&self, what: Unreadable, peer: Peer, id: RequestId) -> Reply {
         self.auth.metrics().gateway_refused("unreadable");
-        tracing::warn!(
-            request_id = id.as_str(),
-            %peer,
-            what = what.0,
-            "a gateway does not say what it asks about: missing, doubled or not to be parsed"
-        );
+        if self.remarks.due("unreadable") {
+            tracing::warn!(
+                request_id = id.as_str(),
+                %peer,
+                what = what.0,
+                "a gateway does not say what it asks about: missing, doubled or not to be parsed"
+            );
+        }
         let message = format!("{} is missing, doubled or not to be parsed.", what.0);
         explained(StatusCode::BAD_REQUEST, "unreadable_request", &message, id)
     }

@@ -25,7 +25,7 @@ use tokio::time::{Instant, timeout};
 use super::original::{self, Original};
 use super::peer::{Gatekeeper, Peer};
 use super::refusals::{UNKNOWN_HOST, explained};
-use super::strangers::Strangers;
+use super::strangers::{Remarks, Strangers};
 use super::{Body, alias, answer, grpc};
 use crate::auth::{Auth, Check, RequestFacts, SessionPermit};
 use crate::clock::{Clock, SystemClock};
@@ -60,6 +60,8 @@ pub(super) struct Service {
     pub(super) gatekeeper: Gatekeeper,
     pub(super) request_ids: RequestIds,
     pub(super) strangers: Strangers,
+    /// What the log has said of gateways' questions lately.
+    pub(super) remarks: Remarks,
     /// Whether the log has said already that a gateway names another scheme than the configuration.
     pub(super) scheme_noted: AtomicBool,
     /// The dialect of `/oauth2/auth`, where oauth2-proxy's paths are on.
@@ -109,6 +111,7 @@ impl Service {
             gatekeeper,
             request_ids,
             strangers: Strangers::default(),
+            remarks: Remarks::default(),
             scheme_noted: AtomicBool::new(false),
             oauth2_proxy,
         }
@@ -138,6 +141,10 @@ impl Service {
             }
         };
         match asked {
+            Ok(_) if self.narrowed(&parts) => {
+                let reply = self.not_narrower(peer, id);
+                in_words(dialect, Answer::Refuse { reply, origin: "" }, id)
+            }
             Ok(original) => {
                 let Decided { answer, decision, permit } = self.decide(&original, id);
                 let response = in_words(dialect, answer, id);
@@ -157,6 +164,12 @@ impl Service {
             Some(dialect) if alias::Endpoint::of(path) == Some(alias::Endpoint::Auth) => Some((dialect, "")),
             _ => question(path),
         }
+    }
+
+    /// Whether this asks oauth2-proxy's way for less than the configuration allows.
+    fn narrowed(&self, parts: &Parts) -> bool {
+        let asked = self.oauth2_proxy.and_then(|_| alias::Endpoint::of(parts.uri.path()));
+        asked.is_some_and(|endpoint| alias::narrows(endpoint, parts.uri.query()))
     }
 
     /// The one decision, for the original request.

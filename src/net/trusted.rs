@@ -11,6 +11,9 @@ use ipnet::{IpNet, Ipv4Net};
 /// The word for peers on a Unix socket, which have no address.
 const UNIX: &str = "unix";
 
+/// The shortest prefix that still names somebody: half or a quarter of all addresses is everybody in two or four lines.
+const NARROW: u8 = 4;
+
 /// Whom an operator trusts to speak for others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
@@ -59,7 +62,7 @@ impl TrustedPeer {
             (Err(_), Err(_)) => return Err(NotTrusted::Unreadable),
         };
         let network = unmapped(network);
-        if network.prefix_len() == 0 {
+        if network.prefix_len() < NARROW {
             return Err(NotTrusted::Everybody);
         }
         if network.trunc() != network {
@@ -156,6 +159,9 @@ mod tests {
             ("unix", Ok("unix")),
             ("0.0.0.0/0", Err(NotTrusted::Everybody)),
             ("10.0.0.0/0", Err(NotTrusted::Everybody)),
+            ("0.0.0.0/1", Err(NotTrusted::Everybody)),
+            ("8000::/1", Err(NotTrusted::Everybody)),
+            ("fc00::/7", Ok("fc00::/7")),
             ("::/0", Err(NotTrusted::Everybody)),
             ("::ffff:0:0/96", Err(NotTrusted::Everybody)),
             ("0.0.0.0", Err(NotTrusted::Everybody)),

@@ -303,6 +303,8 @@ fn each_mistake_has_its_code_and_its_place() {
             "hosts = [\"ci.example.com:443\"]".into(),
             "config.route-host routes[0].hosts[0] @anteroom.toml:10:10",
         ),
+        (hosts, "hosts = []".into(), "config.route-empty routes[0].hosts @anteroom.toml:10:1"),
+        (hosts, "methods = []".into(), "config.route-empty routes[0].methods @anteroom.toml:10:1"),
         // session.cookie_domain
         (session, domain("com"), "config.cookie-domain session.cookie_domain @anteroom.toml:15:17"),
         (session, domain("co.uk"), "config.cookie-domain session.cookie_domain @anteroom.toml:15:17"),

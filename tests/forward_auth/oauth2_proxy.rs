@@ -37,6 +37,13 @@ async fn auth_decides_and_names_the_person_as_oauth2_proxy_does() {
     let no = exchange(site.address(), nginx(&site, "/board", "a=1")).await;
     assert_eq!(no.status, 401);
     assert_eq!(no.header("location"), Some(site.url("/_anteroom/sign-in?return_to=%2Fboard").as_str()));
+    let narrowed =
+        nginx(&site, "/board", &cookie).replace("/oauth2/auth ", "/oauth2/auth?allowed_groups=admins ");
+    assert_eq!(
+        exchange(site.address(), narrowed).await.status,
+        403,
+        "a narrowing that nobody heeds is no yes"
+    );
     let without_url =
         format!("GET /oauth2/auth HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\n\r\n", site.host());
     assert_eq!(exchange(site.address(), without_url).await.status, 403, "a decision is about a request");

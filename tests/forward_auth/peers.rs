@@ -1,6 +1,6 @@
 //! Whom does the listener answer? Gateways that the operator named, with the key where there is one.
 
-use super::super::support::raw::exchange;
+use super::super::support::raw::{RawClient, exchange};
 use super::super::support::site::{Gateway, Plan, Site};
 use super::rig::{ALL, Dialect, HTTP, Question, sign_in};
 
@@ -62,8 +62,33 @@ async fn an_unknown_host_is_denied_in_every_dialect() {
             assert!(answer.header("x-anteroom-account-id").is_none());
         }
     }
+    for path in ["/_anteroom/sign-in", "/_anteroom/me", "/_anteroom/jwks.json"] {
+        let own = format!("GET {path} HTTP/1.1\r\nHost: evil.example\r\nCookie: {cookie}\r\n\r\n");
+        assert_eq!(exchange(site.address(), own).await.status, 403, "{path}");
+    }
     let loud = format!("LOCALHOST:{port}");
     let answer =
         Question::to("/x").host(&loud).with(&[("Cookie", &cookie)]).ask(Dialect::Forward, &site).await;
     assert_eq!(answer.status, 200, "letter case does not matter");
+}
+
+/// A stranger who says nothing, or half of something, is gone before long, and many of them leave room for gateways.
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_cannot_stay_or_crowd_gateways_out() {
+    let site = trusting("trusted_proxies = [\"192.0.2.0/24\"]").await;
+    let mut silent = Vec::new();
+    for begun in ["", "PRI", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\n"] {
+        let mut stranger = RawClient::connect(site.address()).await;
+        stranger.send(begun).await;
+        silent.push(stranger);
+    }
+    for stranger in &mut silent {
+        stranger.rest().await;
+    }
+    let mut crowd = Vec::new();
+    for _ in 0..80 {
+        crowd.push(RawClient::connect(site.address()).await);
+    }
+    let turned_away = crowd.last_mut().expect("a stranger").rest().await;
+    assert!(turned_away.is_empty(), "the last ones find no place");
 }

@@ -214,6 +214,7 @@ async fn a_session_is_not_asked_for_twice() {
         (format!("{WIKI}/_anteroom/start?return_to=%2Fp"), "/p"),
         (format!("{WIKI}/_anteroom/sign-in?return_to=%2Fp"), "/p"),
         ("https://app.example/_anteroom/start?return_to=%2Fp".into(), "/p"),
+        ("https://app.example/_anteroom/start?return_to=%2Fp&fresh=1".into(), "/p"),
         (
             "https://app.example/_anteroom/sign-in?app=WIKI.example:443&return_to=%2Fp".into(),
             "https://wiki.example/_anteroom/start?return_to=%2Fp",

@@ -33,10 +33,10 @@ pub(crate) struct RawRoute {
     pub(crate) prefix: Option<String>,
     /// `*` stands for anything within a segment, `**` across segments.
     pub(crate) glob: Option<String>,
-    /// The methods it speaks for, in capitals; all when empty. `GET` does not include `HEAD`.
-    pub(crate) methods: Vec<String>,
-    /// The hosts it speaks for, of those in `public_url` and `app_urls`; all when empty.
-    pub(crate) hosts: Vec<String>,
+    /// The methods it speaks for, in capitals. Without it: all. `GET` does not include `HEAD`.
+    pub(crate) methods: Option<Vec<String>>,
+    /// The hosts it speaks for, of those in `public_url` and `app_urls`. Without it: all.
+    pub(crate) hosts: Option<Vec<String>>,
     /// What it demands. Required.
     pub(crate) access: Option<RawRouteAccess>,
 }

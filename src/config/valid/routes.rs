@@ -28,14 +28,8 @@ pub(super) fn check(
 
 fn route(raw: &RawRoute, key: &KeyPath, sites: Option<&Sites>, check: &mut Check<'_>) -> Option<Route> {
     let path = pattern(raw, key, check);
-    let methods: Vec<Option<Method>> = raw
-        .methods
-        .iter()
-        .enumerate()
-        .map(|(at, text)| method(text, &key.key("methods").at(at), check))
-        .collect();
-    let methods: Option<Vec<Method>> = methods.into_iter().collect();
-    let hosts = hosts(&raw.hosts, &key.key("hosts"), sites, check);
+    let methods = methods(raw.methods.as_deref(), &key.key("methods"), check);
+    let hosts = hosts(raw.hosts.as_deref(), &key.key("hosts"), sites, check);
     let access = match raw.access {
         Some(RawRouteAccess::Public) => Some(Access::Public),
         Some(RawRouteAccess::SignedIn) => Some(Access::SignedIn),
@@ -50,7 +44,6 @@ fn route(raw: &RawRoute, key: &KeyPath, sites: Option<&Sites>, check: &mut Check
             ),
         ),
     };
-    let methods = methods.map(|m| if m.is_empty() { Methods::Any } else { Methods::Only(m) });
     let (path, name) = path?;
     let at = key.key(name);
     let route = Route { path, methods: methods?, hosts: Hosts::Any, access: access? };
@@ -89,9 +82,15 @@ fn pattern(raw: &RawRoute, key: &KeyPath, check: &mut Check<'_>) -> Option<(Path
 }
 
 /// The places of these hosts among the sites. They can only be looked for when those are right themselves.
-fn hosts(texts: &[String], key: &KeyPath, sites: Option<&Sites>, check: &mut Check<'_>) -> Option<Hosts> {
+fn hosts(
+    texts: Option<&[String]>,
+    key: &KeyPath,
+    sites: Option<&Sites>,
+    check: &mut Check<'_>,
+) -> Option<Hosts> {
+    let Some(texts) = texts else { return Some(Hosts::Any) };
     if texts.is_empty() {
-        return Some(Hosts::Any);
+        return empty(key, check);
     }
     let sites = sites?;
     let (mut places, mut all_good) = (Vec::new(), true);
@@ -112,6 +111,27 @@ fn hosts(texts: &[String], key: &KeyPath, sites: Option<&Sites>, check: &mut Che
         check.wrong::<()>(&key.at(index), mistake.showing_the_value());
     }
     all_good.then_some(Hosts::Only(places))
+}
+
+fn methods(texts: Option<&[String]>, key: &KeyPath, check: &mut Check<'_>) -> Option<Methods> {
+    let Some(texts) = texts else { return Some(Methods::Any) };
+    if texts.is_empty() {
+        return empty(key, check);
+    }
+    let each = texts.iter().enumerate().map(|(at, text)| method(text, &key.at(at), check));
+    let methods: Vec<Option<Method>> = each.collect();
+    methods.into_iter().collect::<Option<_>>().map(Methods::Only)
+}
+
+/// A list that is left out means all; one that is written out and empty means none, or a template that went wrong.
+fn empty<T>(key: &KeyPath, check: &mut Check<'_>) -> Option<T> {
+    let mistake = Mistake::new(
+        "config.route-empty",
+        "the list is empty",
+        "The route would speak for nothing; whether all was meant would be a guess",
+        "name what it is for, or leave the line out for all",
+    );
+    check.wrong(key, mistake)
 }
 
 fn method(text: &str, key: &KeyPath, check: &mut Check<'_>) -> Option<Method> {
