@@ -23,13 +23,43 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "X-Forwarded-Uri, -Host, -Method as the request asked about",
-        "does not apply: forward-auth only; the proxy drops them (rows above)",
+        "forward_auth::attacks: each dialect hears one family, from trusted peers only; the proxy drops them (rows above)",
     ),
-    ("a host that nobody configured in a forward-auth call", "does not apply: forward-auth only"),
-    ("?allowed_groups= on the auth endpoint", "does not apply: no rule is taken from a request"),
+    (
+        "authentik #6857: a host that nobody configured in a forward-auth call",
+        "forward_auth::peers, in every dialect",
+    ),
+    (
+        "CVE-2021-32637: an original URL that cannot be parsed",
+        "forward_auth::attacks and forward_auth::grpc: what_cannot_be_read_is_refused",
+    ),
+    (
+        "CVE-2026-25748: a garbage cookie at the auth endpoint",
+        "forward_auth::attacks: probes_and_tokens_open_nothing",
+    ),
+    (
+        "CVE-2026-34457: a probe's user agent at the auth endpoint",
+        "forward_auth::attacks: probes_and_tokens_open_nothing",
+    ),
+    (
+        "?allowed_groups= on the auth endpoint",
+        "forward_auth::oauth2_proxy: refused; elsewhere no rule is taken from a request",
+    ),
+    (
+        "CVE-2025-54576, CVE-2026-41059, and unnormalised paths in forwarded URLs",
+        "forward_auth::attacks: paths_with_two_readings_are_never_public",
+    ),
+    (
+        "one decision for all views of a request (CVE-2023-33189)",
+        "forward_auth: the same tables for nginx, forwarded, Envoy and gRPC; both modes in forward_auth::both",
+    ),
+    (
+        "a no that becomes a yes at the gateway: 202, 3xx at nginx, gRPC's 200",
+        "forward_auth::answer, and gateways::matrix with the real programs",
+    ),
     (
         "auth answers without a header that the gateway then keeps",
-        "does not apply: forward-auth only; the proxy removes and sets in one place",
+        "CVE-2026-30851: forward_auth::dialects sends every name; gateways::matrix, forged identity",
     ),
     (
         "bearer tokens with wrong audience, algorithm or times",
@@ -37,9 +67,18 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "trusted addresses from X-Real-IP",
-        "does not apply: no address is trusted; the peer's own is logged and forwarded",
+        "the proxy trusts no address; forward_auth::peer counts hops from the right and decides nothing by them",
     ),
-    ("rules by host: case, trailing dot, ports, look-alikes", "does not apply yet: no rule speaks of hosts"),
+    (
+        "rules by host: case, trailing dot, ports, look-alikes, public suffixes",
+        "gate::origins, gate::routes, forward_auth::peers; config refuses public suffixes",
+    ),
+    (
+        "login CSRF, replay, another host or browser in a hand-off",
+        "auth: hand_off_attacks; gateways::hand_off in Chromium",
+    ),
+    ("h2c and other upgrades that tunnel past the question", "gateways::matrix, with the real programs"),
+    ("the auth endpoint reached from outside", "gateways::matrix: forged_urls; forward_auth::peers"),
     ("HTTP/2 pseudo-headers and cookie crumbs", "does not apply yet: the proxy speaks HTTP/1.1 to clients"),
     (
         "ticket reuse, revoked tickets",
