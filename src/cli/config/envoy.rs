@@ -36,9 +36,6 @@ pub(super) const ASKED: &[&str] = &[
     "x-requested-with",
 ];
 
-/// Hearsay of the client and of the way a request came, besides `X-Forwarded-*`, which Envoy sets itself.
-const HEARSAY: &[&str] = &["true-client-ip", "x-client-ip", "x-real-ip"];
-
 const OURS: &str = "x[^a-z0-9]anteroom[^a-z0-9].*";
 /// All but what begins like `X-Anteroom-Gateway-Key`; RE2 has no other way to say it.
 const OURS_WITHOUT_KEY: &str = "x[^a-z0-9]anteroom[^a-z0-9](?:[^g].*|g[^a].*)";
@@ -137,7 +134,7 @@ fn patterns(site: &Site, ours: &str) -> Vec<String> {
         !name.starts_with("x-anteroom-") && !name.starts_with("x-forwarded-")
     };
     let names = site.headers.iter().chain(&site.also_reserved).map(String::as_str);
-    let names = names.chain(HEARSAY.iter().copied()).filter(other).map(spelt);
+    let names = names.filter(other).map(spelt);
     [ours.to_owned(), "x[^a-z0-9]forwarded[^a-z0-9].*".to_owned()].into_iter().chain(names).collect()
 }
 

@@ -77,6 +77,24 @@ pub(super) struct Host {
 const OUR_OTHER_NAMES: [&str; 4] =
     ["x-anteroom-groups", "x-anteroom-provisioned", "x-anteroom-roles", "x-anteroom-sites"];
 
+/// What tells of the client or of the request as somebody before the gateway saw it: for the gateway to say, if anybody.
+const HEARSAY: [&str; 14] = [
+    "forwarded",
+    "forwarded-for",
+    "front-end-https",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-forwarded-scheme",
+    "x-forwarded-server",
+    "x-forwarded-ssl",
+    "x-host",
+    "x-original-host",
+    "x-real-ip",
+    "x-scheme",
+    "x-url-scheme",
+];
+
 /// What was typed.
 #[derive(Debug)]
 pub(super) struct Flags<'a> {
@@ -133,7 +151,7 @@ impl Site {
         let headers = layout.names().map(|name| written("a header", &titled(name.as_str()), "-_"));
         let headers: Vec<String> = headers.collect::<Result<_, _>>()?;
         let taken = |name: &String| headers.iter().any(|header| header.eq_ignore_ascii_case(name));
-        let names = layout.reserved_names().chain(OUR_OTHER_NAMES);
+        let names = layout.reserved_names().chain(OUR_OTHER_NAMES).chain(HEARSAY);
         let mut also_reserved: Vec<String> = names.map(titled).filter(|name| !taken(name)).collect();
         also_reserved.sort();
         also_reserved.dedup();

@@ -112,10 +112,11 @@ const fn chain(site: &Site, comma: &str) -> &'static str {
     }
 }
 
-/// The names to empty. The pattern of `forwardAuth` covers `X-Anteroom-*`, and the port Traefik says itself.
+/// The names to empty. The pattern of `forwardAuth` covers `X-Anteroom-*`; some names Traefik overwrites with its own word.
 fn cleaned(site: &Site) -> Vec<&str> {
     let names = site.also_reserved.iter().map(String::as_str);
-    names.filter(|name| !name.starts_with("X-Anteroom-") && *name != "X-Forwarded-Port").collect()
+    let its_own = ["X-Forwarded-Port", "X-Forwarded-Server", "X-Real-Ip"];
+    names.filter(|name| !name.starts_with("X-Anteroom-") && !its_own.contains(name)).collect()
 }
 
 #[cfg(test)]
