@@ -13,6 +13,7 @@ pub(crate) mod traefik;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream};
@@ -23,9 +24,17 @@ use super::raw::try_exchange;
 use super::venv::programs_of;
 use super::{DEADLINE, repository};
 
-/// An address on loopback that nobody listens on just now.
+/// An address on loopback that nobody listens on, and that no other test is given: its port is below those that the system
+/// hands out for port 0, each is given once per process, and processes begin at different ones.
 pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let place = std::process::id().wrapping_mul(97).wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + u16::try_from(place % 20_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return SocketAddr::from(([127, 0, 0, 1], port));
+        }
+    }
 }
 
 /// Takes the address of a server that has just stopped, so that no other test's server appears there: connections are
