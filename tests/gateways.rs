@@ -6,4 +6,6 @@ mod echo;
 mod examples;
 mod hand_off;
 mod matrix;
+mod stranger;
+mod upgrades;
 mod world;

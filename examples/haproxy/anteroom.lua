@@ -28,8 +28,8 @@ local IDENTITY = {
 -- Names that other proxies use for the same, or that tell of the address or the method: never from a client.
 local RESERVED = {
     "Forwarded",
-    "Forwarded-For",
-    "Front-End-Https",
+    "Http2-Settings",
+    "Proxy",
     "Remote-Email",
     "Remote-Groups",
     "Remote-Name",
@@ -47,6 +47,7 @@ local RESERVED = {
     "X-Forwarded-Email",
     "X-Forwarded-Groups",
     "X-Forwarded-Method",
+    "X-Forwarded-Port",
     "X-Forwarded-Preferred-Username",
     "X-Forwarded-Prefix",
     "X-Forwarded-Scheme",
@@ -54,7 +55,6 @@ local RESERVED = {
     "X-Forwarded-Ssl",
     "X-Forwarded-Uri",
     "X-Forwarded-User",
-    "X-Host",
     "X-Http-Method",
     "X-Http-Method-Override",
     "X-Method-Override",
@@ -66,9 +66,6 @@ local RESERVED = {
     "X-Remote-User",
     "X-Rewrite-Url",
     "X-Scheme",
-    "X-Url-Scheme",
-    "Forwarded",
-    "X-Forwarded-Port",
 }
 
 -- What Anteroom needs to know of a request besides its address.

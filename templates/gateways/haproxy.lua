@@ -31,8 +31,6 @@ local RESERVED = {
 {%- for name in reserved %}
     "{{ name }}",
 {%- endfor %}
-    "Forwarded",
-    "X-Forwarded-Port",
 }
 
 -- What Anteroom needs to know of a request besides its address.

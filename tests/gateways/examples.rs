@@ -68,8 +68,8 @@ fn the_headers_to_copy_are_those_that_are_printed() {
     let page = std::fs::read_to_string(repository("docs/forward-auth.md")).unwrap();
     let list = page.split_once("## Headers to copy").unwrap().1.split("```").nth(1).unwrap();
     let caddy = std::fs::read_to_string(example("caddy").join("Caddyfile")).unwrap();
-    let copied = caddy.lines().find_map(|line| line.trim().strip_prefix("copy_headers ")).unwrap();
-    assert_eq!(list.lines().skip(1).collect::<Vec<_>>(), copied.split(' ').collect::<Vec<_>>());
+    let copied = caddy.lines().filter_map(|line| line.split_once(" {rp.header.")?.1.strip_suffix('}'));
+    assert_eq!(list.lines().skip(1).collect::<Vec<_>>(), copied.collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -47,6 +47,11 @@ impl Program {
     pub(super) fn keeps_our_cookies_from_the_app(self) -> bool {
         self != Self::Traefik
     }
+
+    /// Whether it can demand the assertion in an answer. Traefik takes any 2xx for a yes.
+    pub(super) fn sees_who_answers(self) -> bool {
+        self != Self::Traefik
+    }
 }
 
 /// The three of them, and the browser's way in.

@@ -105,7 +105,7 @@ fn bootstrap(site: &Site, grpc: bool) -> askama::Result<String> {
         app: Endpoint::tcp(&site.upstream.host, site.upstream.port),
         removed: patterns(site, OURS),
         asked: ASKED,
-unasked: if grpc { UNASKED_GRPC } else { UNASKED },
+        unasked: if grpc { UNASKED_GRPC } else { UNASKED },
         key: r#"[{ header: { key: x-anteroom-gateway-key, value: "%ENVIRONMENT(ANTEROOM_FORWARD_AUTH__KEY)%" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }]"#,
     }
     .render()

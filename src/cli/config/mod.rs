@@ -9,6 +9,7 @@ mod envoy;
 mod gateway_api;
 mod haproxy;
 mod kubernetes;
+mod names;
 mod nginx;
 mod site;
 mod traefik;

@@ -22,7 +22,8 @@ struct Conf<'a> {
     anteroom: String,
     listen: String,
     headers: Vec<Header<'a>>,
-    reserved: Vec<&'a str>,
+    /// The names to blank.
+    never: Vec<&'a str>,
     ours: &'static str,
     cookie_steps: Vec<CookieStep>,
     left: String,
@@ -38,7 +39,6 @@ impl<'a> Conf<'a> {
     fn new(site: &'a Site) -> Self {
         let variable = |name: &str| name.to_ascii_lowercase().replace('-', "_");
         let header = |name: &'a String| Header { name, variable: variable(name) };
-        let reserved = site.also_reserved.iter().map(String::as_str);
         Self {
             site,
             anteroom: match &site.anteroom {
@@ -50,13 +50,17 @@ impl<'a> Conf<'a> {
                 None => site.listen.port.to_string(),
             },
             headers: site.headers.iter().map(header).collect(),
-            // nginx says that one itself.
-            reserved: reserved.filter(|name| *name != "X-Real-Ip").collect(),
+            never: never(site),
             ours: OURS,
             cookie_steps: (1..=STEPS).map(CookieStep::new).collect(),
             left: after_step(STEPS),
         }
     }
+}
+
+/// All but the name that nginx sets itself.
+fn never(site: &Site) -> Vec<&str> {
+    site.also_reserved.iter().map(String::as_str).filter(|name| *name != "X-Real-Ip").collect()
 }
 
 /// The names of Anteroom's cookies, plain and prefixed twins alike, in the little that every PCRE has: subroutine calls
@@ -156,7 +160,7 @@ mod tests {
     fn what_a_client_may_not_send_is_blanked() {
         let (site, key) = (site(true), "include /etc/nginx/anteroom-key.conf;");
         let text = Conf::new(&site).render().unwrap();
-        for name in site.also_reserved.iter().filter(|name| *name != "X-Real-Ip") {
+        for name in never(&site) {
             assert!(text.contains(&format!("proxy_set_header {name} \"\";")), "{name}");
         }
         assert_eq!(text.matches(key).count(), 2, "for the question and for our own pages, not for the app");

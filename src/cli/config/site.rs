@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use url::Url;
 
+use super::names::{NEVER_FROM_A_CLIENT, OUR_OTHER_NAMES, titled};
 use crate::config::{Config, Listen as ConfiguredListen, PublicUrl};
 use crate::identity::headers::Layout;
 
@@ -25,10 +26,12 @@ pub(super) struct Site {
     pub(super) callback_path: String,
     /// The headers that a gateway copies from Anteroom's answer, as people write them: `X-Anteroom-Email`.
     pub(super) headers: Vec<String>,
-    /// Names that Anteroom does not set here and that no client may send either: other presets', path rewriters.
+    /// Names that Anteroom does not set here and that no client may send either: other presets', path rewriters, hearsay.
     pub(super) also_reserved: Vec<String>,
     /// Whether Anteroom demands the shared key.
     pub(super) key: bool,
+    /// Whether one session is good for several hosts: an app that sees the cookie could use it at the others.
+    pub(super) shared_cookies: bool,
 }
 
 /// Where Anteroom listens.
@@ -73,28 +76,6 @@ pub(super) struct Host {
     pub(super) central: bool,
 }
 
-/// The rest of Anteroom's own namespace, as far as it has names.
-const OUR_OTHER_NAMES: [&str; 4] =
-    ["x-anteroom-groups", "x-anteroom-provisioned", "x-anteroom-roles", "x-anteroom-sites"];
-
-/// What tells of the client or of the request as somebody before the gateway saw it: for the gateway to say, if anybody.
-const HEARSAY: [&str; 14] = [
-    "forwarded",
-    "forwarded-for",
-    "front-end-https",
-    "true-client-ip",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "x-forwarded-scheme",
-    "x-forwarded-server",
-    "x-forwarded-ssl",
-    "x-host",
-    "x-original-host",
-    "x-real-ip",
-    "x-scheme",
-    "x-url-scheme",
-];
-
 /// What was typed.
 #[derive(Debug)]
 pub(super) struct Flags<'a> {
@@ -122,7 +103,8 @@ impl Site {
         };
         let urls: Vec<&PublicUrl> = [&config.public_url].into_iter().chain(&config.app_urls).collect();
         let (layout, key) = (&config.headers.layout, forward_auth.key.is_some());
-        Self::new(anteroom, flags, &urls, &config.atlassian.callback_path, layout, key)
+        let site = Self::new(anteroom, flags, &urls, &config.atlassian.callback_path, layout, key)?;
+        Ok(Self { shared_cookies: config.session.cookie_domain.is_some(), ..site })
     }
 
     /// From plain values; the first URL is the central host.
@@ -151,7 +133,7 @@ impl Site {
         let headers = layout.names().map(|name| written("a header", &titled(name.as_str()), "-_"));
         let headers: Vec<String> = headers.collect::<Result<_, _>>()?;
         let taken = |name: &String| headers.iter().any(|header| header.eq_ignore_ascii_case(name));
-        let names = layout.reserved_names().chain(OUR_OTHER_NAMES).chain(HEARSAY);
+        let names = layout.reserved_names().chain(OUR_OTHER_NAMES).chain(NEVER_FROM_A_CLIENT);
         let mut also_reserved: Vec<String> = names.map(titled).filter(|name| !taken(name)).collect();
         also_reserved.sort();
         also_reserved.dedup();
@@ -164,6 +146,7 @@ impl Site {
             headers,
             also_reserved,
             key,
+            shared_cookies: false,
         })
     }
 
@@ -235,9 +218,14 @@ impl Upstream {
         format!("{}:{}", self.host, self.port)
     }
 
+    /// `https` or `http`.
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.tls { "https" } else { "http" }
+    }
+
     /// `http://127.0.0.1:8080`
     pub(super) fn url(&self) -> String {
-        format!("{}://{}", if self.tls { "https" } else { "http" }, self.authority())
+        format!("{}://{}", self.scheme(), self.authority())
     }
 }
 
@@ -286,17 +274,6 @@ fn written(what: &str, text: &str, marks: &str) -> Result<String, String> {
          Choose one of letters, digits and {}.",
         marks.chars().map(String::from).collect::<Vec<_>>().join(" ")
     ))
-}
-
-/// `x-anteroom-email` as people write it: `X-Anteroom-Email`.
-fn titled(name: &str) -> String {
-    let mut start = true;
-    let letter = |c: char| {
-        let written = if start { c.to_ascii_uppercase() } else { c };
-        start = !c.is_ascii_alphanumeric();
-        written
-    };
-    name.chars().map(letter).collect()
 }
 
 #[cfg(test)]
@@ -348,7 +325,9 @@ pub(super) mod tests {
                 "X-Anteroom-Assertion",
             ]
         );
-        for name in ["Remote-User", "X-Forwarded-User", "X-Forwarded-Uri", "X-Auth-Request-Email"] {
+        for name in
+            ["Remote-User", "X-Forwarded-Uri", "X-Auth-Request-Email", "Forwarded", "X-Real-Ip", "Proxy"]
+        {
             assert!(site.also_reserved.iter().any(|other| other == name), "{name}");
         }
         assert!(!site.also_reserved.iter().any(|name| site.headers.contains(name)));
