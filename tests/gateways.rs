@@ -6,6 +6,7 @@ mod echo;
 mod examples;
 mod hand_off;
 mod matrix;
+mod settings;
 mod stranger;
 mod upgrades;
 mod world;

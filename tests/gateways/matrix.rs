@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::support::gateway::nobody_at;
 use super::super::support::person::Person;
 use super::world::{Program, World};
-use super::{stranger, upgrades};
+use super::{settings, stranger, upgrades};
 
 const NAVIGATION: &[(&str, &str)] =
     &[("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document"), ("Accept", "text/html")];
@@ -60,6 +60,11 @@ macro_rules! each_gateway {
             #[tokio::test(flavor = "multi_thread")]
             async fn passes_web_sockets_and_no_other_upgrade() {
                 upgrades::only_web_sockets(&World::open(Program::$program).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn has_settings_that_hold() {
+                settings::hold(&World::open(Program::$program).await).await;
             }
 
             #[tokio::test(flavor = "multi_thread")]

@@ -51,6 +51,8 @@ pub(crate) struct Setting {
     relays_denials: bool,
     /// Traefik cannot.
     strips_cookies: bool,
+    /// The others pass the path on as it came.
+    refuses_escaped_slashes: bool,
     flags: Vec<String>,
     anteroom: Upstream,
     app: Upstream,
@@ -81,6 +83,7 @@ impl Setting {
             configuration,
             relays_denials: !matches!(arguments[0], "nginx" | "haproxy"),
             strips_cookies: matches!(arguments[0], "nginx" | "haproxy" | "caddy" | "envoy"),
+            refuses_escaped_slashes: matches!(arguments[0], "envoy" | "traefik"),
             flags: flags.into(),
             anteroom,
             app,
@@ -123,6 +126,7 @@ pub(crate) async fn all(setting: Setting, gateway: &Process) {
     forged_names_do_not_reach_the_app(&setting).await;
     a_client_cannot_take_our_headers_away(&setting).await;
     forged_originals_do_not_decide(&setting).await;
+    anteroom_is_told_by_the_gateway(&setting).await;
     denials_arrive_whole(&setting).await;
     own_pages_are_not_asked_about(&setting).await;
     nobody_asks_from_outside(&setting).await;
@@ -180,6 +184,26 @@ async fn forged_originals_do_not_decide(setting: &Setting) {
         assert!(at_anteroom || matches!(answer.status, 302 | 400 | 403), "{target}: {answer:?}");
     }
     assert_eq!(setting.app.requests().len(), before);
+}
+
+async fn anteroom_is_told_by_the_gateway(setting: &Setting) {
+    let forged = "X-Forwarded-For: 198.51.100.9\r\nX-Forwarded-Host: elsewhere.example\r\nX-Forwarded-Port: 66600\r\n\
+                  X-Forwarded-Proto: gopher\r\nForwarded: for=198.51.100.9\r\n";
+    setting.as_the_app_gets_it("/deep", forged).await;
+    let question = setting.anteroom.last();
+    assert!(question.target().starts_with("/_anteroom/verify/"), "{question:?}");
+    let told = String::from_utf8_lossy(&question.head.raw);
+    for forged in ["198.51.100.9", "elsewhere.example", "66600", "gopher"] {
+        assert!(!told.contains(forged), "{forged}:\n{told}");
+    }
+
+    let before = setting.app.requests().len();
+    let escaped = setting.ask("GET /deep%2Fdeeper", "Cookie: anteroom=ok\r\n").await;
+    if setting.refuses_escaped_slashes {
+        assert_eq!((escaped.status, setting.app.requests().len()), (400, before), "{escaped:?}");
+    } else {
+        assert_eq!(setting.app.last().target(), "/deep%2Fdeeper");
+    }
 }
 
 async fn denials_arrive_whole(setting: &Setting) {
