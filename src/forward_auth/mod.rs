@@ -13,6 +13,7 @@
 //! | `refusals` | what does Anteroom say where it knows nothing to decide about? |
 //! | `grpc` | the same question and answer as Envoy's gRPC messages |
 //! | `alias` | what did people's gateways ask oauth2-proxy? |
+//! | `strangers` | has the log said this already? |
 
 mod alias;
 mod answer;
