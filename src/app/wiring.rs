@@ -108,37 +108,39 @@ pub(super) fn atlassian(config: &Config, metrics: &Arc<Metrics>) -> Result<atlas
 /// `secure`: whether browsers come over https.
 pub(super) fn proxy(config: &config::Proxy, secure: bool) -> proxy::Settings {
     let config::Proxy { upstream, timeouts, limits, .. } = config;
-    proxy::Settings {
-        upstream: proxy::settings::Upstream {
-            scheme: match upstream.scheme {
-                config::Scheme::Http => proxy::settings::Scheme::Http,
-                config::Scheme::Https => proxy::settings::Scheme::Https,
-            },
-            host: upstream.host.clone(),
-            port: upstream.port,
-            sni: upstream.sni.clone(),
-            ca_file: config.upstream_ca_file.clone(),
-        },
-        public_scheme_https: secure,
+    let tls = proxy::settings::UpstreamTls {
+        server_name: upstream.sni.clone(),
+        ca_file: config.upstream_ca_file.clone(),
+        certificate: None,
+    };
+    let upstream = proxy::settings::Upstream {
+        servers: vec![proxy::settings::Server::Tcp { host: upstream.host.clone(), port: upstream.port }],
+        tls: (upstream.scheme == config::Scheme::Https).then_some(tls),
         pass_host: config.pass_host,
-        timeouts: proxy::settings::Timeouts {
+        timeouts: proxy::settings::UpstreamTimeouts {
             connect: timeouts.connect,
             read: timeouts.read,
             write: timeouts.write,
             idle: timeouts.idle,
+        },
+        ..proxy::settings::Upstream::default()
+    };
+    proxy::Settings {
+        timeouts: proxy::settings::Timeouts {
+            read: timeouts.read,
+            write: timeouts.write,
             header_read: timeouts.header_read,
             keep_alive: timeouts.keep_alive,
+            ..proxy::settings::Timeouts::default()
         },
         limits: proxy::settings::Limits {
             header_bytes: limits.header_bytes,
             header_count: limits.header_count,
+            ..proxy::settings::Limits::default()
         },
-        upstream_keepalive_pool: KEEPALIVE_POOL,
+        ..proxy::Settings::to(upstream, secure)
     }
 }
-
-/// Idle connections to the upstream: enough that a busy site never waits for a handshake, too few to wear an app out.
-const KEEPALIVE_POOL: usize = 256;
 
 pub(super) fn branding(config: &Config, demo: bool) -> Result<Branding, StartError> {
     let wanted = &config.pages.branding;

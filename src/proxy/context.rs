@@ -1,17 +1,20 @@
 //! What is remembered of one request between pingora's phases?
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::phases::Phases;
 use super::upstream::Kind;
 use crate::auth::SessionPermit;
 use crate::metrics::{Decision, Open};
 use crate::ops::RequestId;
 
 /// One request.
-#[derive(Debug)]
 pub(super) struct Request {
+    /// What was in force when it arrived, to the end.
+    pub(super) phases: Arc<Phases>,
     /// When its header had been read.
     pub(super) started: Instant,
     /// Its name.
@@ -34,8 +37,10 @@ pub(super) struct Request {
 
 impl Request {
     /// A request that has just been read.
-    pub(super) fn new(id: RequestId) -> Self {
+    pub(super) fn new(phases: Arc<Phases>) -> Self {
+        let id = phases.request_ids.next();
         Self {
+            phases,
             started: Instant::now(),
             id,
             decision: None,

@@ -112,7 +112,8 @@ mod tests {
 
     fn judge(lines: &[&str]) -> Result<(), u16> {
         let (header, raw) = parsed(lines);
-        examine(&header, &raw, Limits { header_bytes: 200, header_count: 5 }).map_err(|s| s.as_u16())
+        examine(&header, &raw, Limits { header_bytes: 200, header_count: 5, ..Limits::default() })
+            .map_err(|s| s.as_u16())
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use pingora::apps::HttpServerApp;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::ext::set_tcp_keepalive;
@@ -23,7 +24,9 @@ use super::phases::Phases;
 use super::settings::{Settings, SetupError};
 use super::upstream::{keep_alive, server_conf};
 use crate::auth::Auth;
+use crate::entropy::SystemEntropy;
 use crate::metrics::Open;
+use crate::ops::RequestIds;
 use crate::ops::access_log::AccessLog;
 
 /// How many connections may wait to be accepted.
@@ -34,7 +37,33 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The reverse proxy.
 pub struct Proxy {
     app: Arc<HttpProxy<App>>,
-    phases: Arc<Phases>,
+    replacer: Replacer,
+}
+
+/// Puts other settings in force while a proxy serves. Requests under way keep those that they began with.
+#[derive(Clone)]
+pub struct Replacer {
+    in_force: Arc<ArcSwap<Phases>>,
+    access_log: Arc<dyn AccessLog>,
+    request_ids: Arc<RequestIds>,
+}
+
+impl Replacer {
+    /// Replaces the settings and the decision, together.
+    ///
+    /// # Errors
+    /// Those of [`Proxy::new`]; what was in force stays so.
+    pub fn replace(&self, settings: Settings, auth: Arc<Auth>) -> Result<(), SetupError> {
+        let (access_log, request_ids) = (Arc::clone(&self.access_log), Arc::clone(&self.request_ids));
+        self.in_force.store(Arc::new(Phases::new(settings, auth, access_log, request_ids)?));
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Replacer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replacer").finish_non_exhaustive()
+    }
 }
 
 /// How a drain went.
@@ -73,10 +102,17 @@ impl Proxy {
         auth: Arc<Auth>,
         access_log: Arc<dyn AccessLog>,
     ) -> Result<Self, SetupError> {
-        let conf = server_conf(&settings)?;
-        let phases = Arc::new(Phases::new(settings, auth, access_log)?);
-        let app = Arc::new(http_proxy(&Arc::new(conf), App(Arc::clone(&phases))));
-        Ok(Self { app, phases })
+        let conf = settings.upstreams.first().map(server_conf).transpose()?.unwrap_or_default();
+        let request_ids = Arc::new(RequestIds::new(&SystemEntropy));
+        let phases = Phases::new(settings, auth, Arc::clone(&access_log), Arc::clone(&request_ids))?;
+        let in_force = Arc::new(ArcSwap::from_pointee(phases));
+        let app = Arc::new(http_proxy(&Arc::new(conf), App(Arc::clone(&in_force))));
+        Ok(Self { app, replacer: Replacer { in_force, access_log, request_ids } })
+    }
+
+    /// For other settings later on.
+    pub fn replacer(&self) -> Replacer {
+        self.replacer.clone()
     }
 
     /// Serves until `shutdown` turns true, then drains for at most `drain_deadline`.
@@ -94,7 +130,7 @@ impl Proxy {
                 Some(_ended) = connections.join_next(), if !connections.is_empty() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((tcp, from)) => {
-                        let (app, phases) = (Arc::clone(&self.app), Arc::clone(&self.phases));
+                        let (app, phases) = (Arc::clone(&self.app), self.replacer.in_force.load_full());
                         connections.spawn(serve_connection(app, phases, tcp, from, draining.clone()));
                     }
                     Err(error) => {

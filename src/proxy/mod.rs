@@ -17,9 +17,9 @@ pub mod settings;
 mod upstream;
 mod websocket_gate;
 
-use std::ops::Deref;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::StatusCode;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -33,36 +33,30 @@ use self::context::Request;
 use self::phases::{Next, Phases, close_when_draining};
 use crate::metrics::Open;
 
-pub use self::listener::{Drained, Proxy};
+pub use self::listener::{Drained, Proxy, Replacer};
 pub use self::settings::{Settings, SetupError};
 
-/// The phases, as pingora owns them.
-struct App(Arc<Phases>);
-
-impl Deref for App {
-    type Target = Phases;
-    fn deref(&self) -> &Phases {
-        &self.0
-    }
-}
+/// What is in force, as pingora owns it: a request takes it along as it is when the request arrives.
+struct App(Arc<ArcSwap<Phases>>);
 
 #[async_trait]
 impl ProxyHttp for App {
     type CTX = Request;
 
     fn new_ctx(&self) -> Request {
-        Request::new(self.request_ids.next())
+        Request::new(self.0.load_full())
     }
 
     /// None: pingora's own would be compression.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, request: &mut Request) -> pingora::Result<bool> {
-        self.begin(session, request);
-        let reply = match self.decide(session, request) {
+        let phases = Arc::clone(&request.phases);
+        phases.begin(session, request);
+        let reply = match phases.decide(session, request) {
             Next::Forward => return Ok(false),
             Next::Answer(reply) => reply,
-            Next::Serve(endpoint) => self.serve(endpoint, session, request).await,
+            Next::Serve(endpoint) => phases.serve(endpoint, session, request).await,
         };
         close_when_draining(session);
         own_pages::write(session, request.id, reply).await.map(|()| true)
@@ -74,7 +68,7 @@ impl ProxyHttp for App {
         request: &mut Request,
     ) -> pingora::Result<Box<HttpPeer>> {
         request.asked = Some(Instant::now());
-        let peer = self.upstream.peer(request.kind, request.attempts).await;
+        let peer = request.phases.upstream.peer(request.kind, request.attempts).await;
         peer.ok_or_else(|| {
             Error::explain(ErrorType::ConnectNoRoute, "no address for the upstream's name").into_up()
         })
@@ -87,7 +81,7 @@ impl ProxyHttp for App {
         request: &mut Request,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        error.set_retry(self.upstream.connect_failed(request.attempts));
+        error.set_retry(request.phases.upstream.connect_failed(request.attempts));
         request.attempts += 1;
         let (id, kind) = (request.id.as_str(), error.root_etype().as_str());
         tracing::warn!(request_id = id, upstream = %peer._address, error = kind, cause = %error.root_cause(), "no connection to the upstream");
@@ -100,7 +94,7 @@ impl ProxyHttp for App {
         header: &mut RequestHeader,
         request: &mut Request,
     ) -> pingora::Result<()> {
-        self.prepare(session, header, request)
+        request.phases.prepare(session, header, request)
     }
 
     async fn response_filter(
@@ -109,16 +103,17 @@ impl ProxyHttp for App {
         response: &mut ResponseHeader,
         request: &mut Request,
     ) -> pingora::Result<()> {
-        let provisioned = response::clean(response, |name| self.auth.cookie_names().is_ours(name))?;
+        let provisioned = response::clean(response, |name| request.phases.auth.cookie_names().is_ours(name))?;
         request.answered = request.asked.map(|asked| asked.elapsed());
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
-            request.websocket = Some(Open::new(&self.auth.metrics().websockets));
+            request.websocket = Some(Open::new(&request.phases.auth.metrics().websockets));
         }
         // Browsers drop the cookies of an interim answer; the word counts when it comes with the final one.
         if provisioned
             && !response.status.is_informational()
             && let Some(permit) = &request.permit
-            && let Some(line) = self.auth.provisioned(permit, phases::host_of(session.req_header())).await
+            && let Some(line) =
+                request.phases.auth.provisioned(permit, phases::host_of(session.req_header())).await
         {
             response.append_header("Set-Cookie", line)?;
             // A session must not be kept by a shared cache, whatever the app says of this answer (RFC 9111 §7.3).
@@ -140,7 +135,7 @@ impl ProxyHttp for App {
         let (id, source, kind) = (request.id.as_str(), error.esource().as_str(), error.etype().as_str());
         tracing::warn!(request_id = id, source, error = kind, "a request failed");
         let mut error_code = 0;
-        if let Some(reply) = self.failure(session, request, error) {
+        if let Some(reply) = request.phases.failure(session, request, error) {
             error_code = reply.status.as_u16();
             session.set_keepalive(None);
             // The client may be gone as well; there is nobody left to tell.
@@ -151,7 +146,7 @@ impl ProxyHttp for App {
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, request: &mut Request) {
         request.websocket = None;
-        self.record(session, request);
+        request.phases.record(session, request);
     }
 
     /// Everything that may be said is said by us: pingora's lines quote targets and buffers.

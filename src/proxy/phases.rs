@@ -17,7 +17,6 @@ use super::upstream::{Kind, Upstream};
 use super::{facts, forwarded, own_pages};
 use crate::auth::{Auth, Check, Endpoint, RequestFacts};
 use crate::clock::{Clock, SystemClock};
-use crate::entropy::SystemEntropy;
 use crate::gate::{Origin, OriginId};
 use crate::metrics::{Decision, Mode};
 use crate::ops::RequestIds;
@@ -29,7 +28,7 @@ pub(super) struct Phases {
     pub(super) auth: Arc<Auth>,
     pub(super) settings: Settings,
     pub(super) upstream: Upstream,
-    pub(super) request_ids: RequestIds,
+    pub(super) request_ids: Arc<RequestIds>,
     /// The hosts of the apps as the upstream hears of them, by [`OriginId::place`].
     public_hosts: Vec<HeaderValue>,
     access_log: Arc<dyn AccessLog>,
@@ -51,13 +50,14 @@ impl Phases {
         settings: Settings,
         auth: Arc<Auth>,
         access_log: Arc<dyn AccessLog>,
+        request_ids: Arc<RequestIds>,
     ) -> Result<Self, SetupError> {
-        let upstream = Upstream::new(&settings)?;
+        let first = settings.upstreams.first().ok_or_else(|| SetupError::NoServer("app".into()))?;
+        let upstream = Upstream::new(first)?;
         let host = |origin: &Origin| {
             HeaderValue::from_str(origin.authority()).unwrap_or(HeaderValue::from_static(""))
         };
         let public_hosts = auth.origins().iter().map(host).collect();
-        let request_ids = RequestIds::new(&SystemEntropy);
         Ok(Self { auth, access_log, settings, upstream, request_ids, public_hosts })
     }
 

@@ -15,7 +15,7 @@ use pingora::tls::{RootCertStore, load_ca_file_into_store, load_platform_certs_i
 use pingora::upstreams::peer::HttpPeer;
 
 use super::dns::Addresses;
-use super::settings::{Scheme, Settings, SetupError};
+use super::settings::{self, Server, SetupError, UpstreamTls};
 use super::websocket_gate::GatedConnect;
 use crate::net;
 
@@ -42,16 +42,18 @@ pub(super) struct Upstream {
 
 impl Upstream {
     /// Prepares the peers.
-    pub(super) fn new(settings: &Settings) -> Result<Self, SetupError> {
-        let upstream = &settings.upstream;
-        let tls = upstream.scheme == Scheme::Https;
-        if tls && upstream.sni.is_empty() {
+    pub(super) fn new(upstream: &settings::Upstream) -> Result<Self, SetupError> {
+        let Some(Server::Tcp { host, port }) = upstream.servers.first() else {
+            return Err(SetupError::NoServer(upstream.name.clone()));
+        };
+        let tls = upstream.tls.is_some();
+        let sni = upstream.tls.as_ref().map(|tls| tls.server_name.clone()).unwrap_or_default();
+        if tls && sni.is_empty() {
             return Err(SetupError::NoServerName);
         }
-        let sni = if tls { upstream.sni.clone() } else { String::new() };
         // The address is put in per request; a socket address is not resolved.
-        let mut plain = HttpPeer::new(SocketAddr::from(([127, 0, 0, 1], upstream.port)), tls, sni);
-        let (timeouts, options) = (&settings.timeouts, &mut plain.options);
+        let mut plain = HttpPeer::new(SocketAddr::from(([127, 0, 0, 1], *port)), tls, sni);
+        let (timeouts, options) = (&upstream.timeouts, &mut plain.options);
         options.connection_timeout = Some(timeouts.connect);
         options.total_connection_timeout = Some(timeouts.connect);
         options.read_timeout = Some(timeouts.read);
@@ -64,11 +66,11 @@ impl Upstream {
         upgrade.options.custom_l4 = Some(Arc::new(GatedConnect));
         // Kept apart: `custom_l4` is no part of the pool's key.
         upgrade.group_key = 1;
-        let own_host = HeaderValue::from_str(&net::authority(&upstream.host, upstream.port, tls));
+        let own_host = HeaderValue::from_str(&net::authority(host, *port, tls));
         // A host that is no header value could not be resolved either.
         let own_host = own_host.unwrap_or(HeaderValue::from_static("upstream"));
-        let own_host = (!settings.pass_host).then_some(own_host);
-        let addresses = Addresses::new(&upstream.host, upstream.port);
+        let own_host = (!upstream.pass_host).then_some(own_host);
+        let addresses = Addresses::new(host, *port);
         Ok(Self { addresses, plain, event_stream, upgrade, own_host })
     }
 
@@ -111,20 +113,20 @@ pub(super) fn keep_alive() -> TcpKeepalive {
 }
 
 /// pingora's settings: what is trusted, and how many idle connections are kept.
-pub(super) fn server_conf(settings: &Settings) -> Result<ServerConf, SetupError> {
-    let ca_file = match (settings.upstream.scheme, &settings.upstream.ca_file) {
+pub(super) fn server_conf(upstream: &settings::Upstream) -> Result<ServerConf, SetupError> {
+    let ca_file = match &upstream.tls {
         // Nothing to verify: spares the start the system's store, and a broken one cannot stop it.
-        (Scheme::Http, _) => Some("/dev/null".to_owned()),
-        (Scheme::Https, None) => {
+        None => Some("/dev/null".to_owned()),
+        Some(UpstreamTls { ca_file: None, .. }) => {
             check_authorities("the system's store", load_platform_certs_incl_env_into_store)?;
             None
         }
-        (Scheme::Https, Some(file)) => Some(check_file(file)?),
+        Some(UpstreamTls { ca_file: Some(file), .. }) => Some(check_file(file)?),
     };
     Ok(ServerConf {
         ca_file,
         threads: 1,
-        upstream_keepalive_pool_size: settings.upstream_keepalive_pool,
+        upstream_keepalive_pool_size: upstream.keep_alive_pool,
         max_retries: MAX_TRIES,
         ..ServerConf::default()
     })
@@ -150,38 +152,31 @@ fn check_authorities(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::settings::{self, Limits, Timeouts};
 
-    fn settings(scheme: Scheme, sni: &str) -> Settings {
-        Settings {
-            upstream: settings::Upstream {
-                scheme,
-                host: "127.0.0.1".into(),
-                port: 8080,
-                sni: sni.into(),
-                ca_file: None,
-            },
-            public_scheme_https: true,
-            pass_host: true,
-            timeouts: Timeouts::default(),
-            limits: Limits::default(),
-            upstream_keepalive_pool: 1,
-        }
+    fn upstream(tls: Option<UpstreamTls>) -> settings::Upstream {
+        let servers = vec![Server::Tcp { host: "127.0.0.1".into(), port: 8080 }];
+        settings::Upstream { servers, tls, ..settings::Upstream::default() }
+    }
+
+    fn tls(server_name: &str, ca_file: Option<&str>) -> Option<UpstreamTls> {
+        Some(UpstreamTls {
+            server_name: server_name.into(),
+            ca_file: ca_file.map(Into::into),
+            certificate: None,
+        })
     }
 
     #[test]
     fn https_without_a_name_is_refused() {
-        let refused = Upstream::new(&settings(Scheme::Https, ""));
+        let refused = Upstream::new(&upstream(tls("", None)));
         assert!(matches!(refused, Err(SetupError::NoServerName)));
-        assert!(Upstream::new(&settings(Scheme::Http, "")).is_ok());
+        assert!(Upstream::new(&upstream(None)).is_ok());
     }
 
     #[test]
     fn authorities_that_cannot_be_read_or_are_none_are_refused() {
-        let mut settings = settings(Scheme::Https, "app.example");
-        settings.upstream.ca_file = Some("/no/such/file".into());
-        assert!(matches!(server_conf(&settings), Err(SetupError::Authorities { .. })));
-        settings.upstream.ca_file = Some("/dev/null".into());
-        assert!(matches!(server_conf(&settings), Err(SetupError::NoAuthorities(_))));
+        let refused = |file| server_conf(&upstream(tls("app.example", Some(file))));
+        assert!(matches!(refused("/no/such/file"), Err(SetupError::Authorities { .. })));
+        assert!(matches!(refused("/dev/null"), Err(SetupError::NoAuthorities(_))));
     }
 }

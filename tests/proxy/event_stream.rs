@@ -35,7 +35,7 @@ async fn silence_ends_answers_but_not_event_streams() {
     let upstream =
         Upstream::answering(Answer::raw(head).then_wait(&gate).then("4\r\nlate\r\n0\r\n\r\n")).await;
     let mut plan = plan(upstream.address());
-    plan.settings.timeouts.read = Duration::from_millis(200);
+    plan.upstream().timeouts.read = Duration::from_millis(200);
     let rig = Rig::start(plan).await;
     let mut stream = RawClient::connect(rig.address).await;
     stream.send(rig.signed_in("GET /", "Accept: text/event-stream\r\n")).await;

@@ -190,7 +190,7 @@ async fn a_new_user_is_new_until_the_app_says_so() {
 async fn the_upstreams_own_name_can_be_sent_as_host() {
     let upstream = Upstream::start().await;
     let mut plan = plan(upstream.address());
-    plan.settings.pass_host = false;
+    plan.upstream().pass_host = false;
     plan.settings.public_scheme_https = false;
     plan.presets = vec![Preset::AuthRequest];
     let rig = Rig::start(plan).await;

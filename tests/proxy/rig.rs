@@ -17,7 +17,7 @@ use anteroom::metrics::Metrics;
 use anteroom::ops::access_log::{AccessEntry, AccessLog};
 use anteroom::pages::{Branding, Pages};
 use anteroom::policy::AccessPolicy;
-use anteroom::proxy::settings::{Limits, Scheme, Timeouts, Upstream};
+use anteroom::proxy::settings::{Server, Upstream};
 use anteroom::proxy::{Drained, Proxy, Settings};
 use anteroom::secret::SecretString;
 use anteroom::session::cookie::{CookieNames, seal};
@@ -40,24 +40,19 @@ pub(crate) struct Plan {
 
 /// In front of this address: `https` public scheme, `/public/` public, `/never/` denied, everything else signed-in.
 pub(crate) fn plan(upstream: SocketAddr) -> Plan {
-    let upstream = Upstream {
-        scheme: Scheme::Http,
-        host: upstream.ip().to_string(),
-        port: upstream.port(),
-        sni: String::new(),
-        ca_file: None,
-    };
+    let server = Server::Tcp { host: upstream.ip().to_string(), port: upstream.port() };
+    let upstream = Upstream { servers: vec![server], keep_alive_pool: 16, ..Upstream::default() };
     Plan {
-        settings: Settings {
-            upstream,
-            public_scheme_https: true,
-            pass_host: true,
-            timeouts: Timeouts::default(),
-            limits: Limits::default(),
-            upstream_keepalive_pool: 16,
-        },
+        settings: Settings::to(upstream, true),
         presets: vec![Preset::Anteroom, Preset::Remote],
         drain_deadline: Duration::from_secs(20),
+    }
+}
+
+impl Plan {
+    /// The only upstream, to be changed.
+    pub(crate) fn upstream(&mut self) -> &mut Upstream {
+        self.settings.upstreams.first_mut().unwrap()
     }
 }
 

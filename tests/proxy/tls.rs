@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anteroom::proxy::settings::Scheme;
+use anteroom::proxy::settings::UpstreamTls;
 use futures_util::future::BoxFuture;
 use pingora::tls::TlsAcceptor;
 use rustls::ServerConfig;
@@ -65,9 +65,11 @@ async fn head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
 
 async fn https(sni: &str, ca: &str) -> Plan {
     let mut plan = plan(upstream().await);
-    plan.settings.upstream.scheme = Scheme::Https;
-    plan.settings.upstream.sni = sni.into();
-    plan.settings.upstream.ca_file = (!ca.is_empty()).then(|| repository(&format!("tests/proxy/tls/{ca}")));
+    plan.upstream().tls = Some(UpstreamTls {
+        server_name: sni.into(),
+        ca_file: (!ca.is_empty()).then(|| repository(&format!("tests/proxy/tls/{ca}"))),
+        certificate: None,
+    });
     plan
 }
 

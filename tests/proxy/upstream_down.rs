@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use anteroom::proxy::settings::Server;
 use tokio::net::TcpListener;
 
 use super::rig::{Rig, plan};
@@ -35,7 +36,7 @@ async fn a_refused_connection_is_502_in_the_shape_of_the_asker() {
 async fn silence_is_504() {
     let upstream = Upstream::answering(Answer::default().then_hang()).await;
     let mut plan = plan(upstream.address());
-    plan.settings.timeouts.read = Duration::from_millis(100);
+    plan.upstream().timeouts.read = Duration::from_millis(100);
     let rig = Rig::start(plan).await;
     assert_eq!(rig.get("/", "").await.status, 504);
 }
@@ -60,7 +61,7 @@ async fn what_is_no_http_is_502_and_not_quoted() {
 async fn the_other_address_of_a_name_is_tried() {
     let upstream = Upstream::start().await;
     let mut plan = plan(upstream.address());
-    plan.settings.upstream.host = "localhost".into();
+    plan.upstream().servers = vec![Server::Tcp { host: "localhost".into(), port: upstream.address().port() }];
     let rig = Rig::start(plan).await;
     for _ in 0..3 {
         assert_eq!(rig.get("/", "").await.text(), "ok");
@@ -70,7 +71,7 @@ async fn the_other_address_of_a_name_is_tried() {
 #[tokio::test]
 async fn a_name_that_nobody_knows_is_502() {
     let mut plan = plan(nobody().await);
-    plan.settings.upstream.host = "no-such-host.invalid".into();
+    plan.upstream().servers = vec![Server::Tcp { host: "no-such-host.invalid".into(), port: 8080 }];
     let rig = Rig::start(plan).await;
     assert_eq!(rig.get("/", "").await.status, 502);
 }

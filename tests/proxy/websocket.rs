@@ -135,8 +135,8 @@ async fn messages_travel_both_ways_and_the_close_arrives() {
 async fn silence_does_not_end_a_websocket() {
     let upstream = Upstream::answering(Answer::raw(SWITCHING).then_echo()).await;
     let mut plan = plan(upstream.address());
-    plan.settings.timeouts.read = Duration::from_millis(100);
-    plan.settings.timeouts.idle = Duration::from_millis(100);
+    plan.upstream().timeouts.read = Duration::from_millis(100);
+    plan.upstream().timeouts.idle = Duration::from_millis(100);
     let rig = Rig::start(plan).await;
     let mut client = RawClient::connect(rig.address).await;
     client.send(rig.signed_in("GET /ws", HANDSHAKE)).await;
