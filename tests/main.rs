@@ -27,6 +27,8 @@ mod forward_auth;
 mod gateways;
 mod layering;
 mod ops;
+#[cfg(feature = "peers")]
+mod peers;
 mod proxy;
 mod readme;
 mod reference;
