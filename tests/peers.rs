@@ -12,6 +12,7 @@
 
 mod anteroom;
 mod faults;
+mod floods;
 mod h2spec;
 mod scan;
 mod slow;

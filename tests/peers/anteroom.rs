@@ -39,7 +39,7 @@ impl Anteroom {
              [session]\nsecret = \"{SECRET}\"\n[store]\nurl = \"memory:\"\n\
              [access]\nallow_any_atlassian_account = true\n\
              [ops]\nlisten = \"127.0.0.1:0\"\nshutdown_delay = \"0s\"\naccess_log = false\n\
-             [[routes]]\npath = \"/public/**\"\naccess = \"public\"\n\
+             [[routes]]\nprefix = \"/public/\"\naccess = \"public\"\n\
              [proxy]\nlisten = \"127.0.0.1:0\"\n{proxy}\n"
         );
         std::fs::write(&file, toml).expect("written");
