@@ -105,12 +105,10 @@ pub enum StartError {
     #[error(transparent)]
     Proxy(#[from] proxy::SetupError),
     /// An address that is taken or not ours.
-    #[error(
-        "cannot listen on {address}: {source}. Is another process using it? Set `{key}` to a free address"
-    )]
+    #[error("cannot listen on {place}: {source}. Is another process using it? Set `{key}` to a free address")]
     Listen {
-        /// The address.
-        address: SocketAddr,
+        /// As configured.
+        place: String,
         /// The configuration key.
         key: &'static str,
         /// The reason.
@@ -167,7 +165,7 @@ impl App {
         let access_log = seams.access_log.unwrap_or_else(|| wiring::access_log(&config.ops, &lines));
         let audit = seams.audit.unwrap_or_else(|| Arc::new(AuditLog::new(lines.reserved_lines())));
         let ops = match config.ops.listen {
-            Some(address) => Some(OpsServer::bind(address).await.map_err(listening(address, "ops.listen"))?),
+            Some(address) => Some(OpsServer::bind(address).await.map_err(listening(&address, "ops.listen"))?),
             None => None,
         };
         let bound = Bound::new(&config, seams.listeners).await?;
@@ -271,6 +269,7 @@ fn open_store(url: &StoreUrl) -> Result<Arc<dyn Store>, OpenError> {
     })
 }
 
-fn listening(address: SocketAddr, key: &'static str) -> impl Fn(std::io::Error) -> StartError {
-    move |source| StartError::Listen { address, key, source }
+fn listening(place: &impl ToString, key: &'static str) -> impl Fn(std::io::Error) -> StartError {
+    let place = place.to_string();
+    move |source| StartError::Listen { place: place.clone(), key, source }
 }

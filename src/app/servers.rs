@@ -32,12 +32,13 @@ impl Bound {
     pub(super) async fn new(config: &Config, given: Listeners) -> Result<Self, StartError> {
         let proxy = match &config.proxy {
             Some(wanted) => {
-                let listener = match given.proxy {
-                    Some(listener) => adopt(listener),
-                    None => Proxy::bind(wanted.listen).await,
+                let listener = match (given.proxy, &wanted.listen) {
+                    (Some(listener), _) => adopt(listener),
+                    (None, WantedListen::Tcp(address)) => Proxy::bind(*address).await,
+                    (None, _) => Err(std::io::ErrorKind::Unsupported.into()),
                 };
-                let listener = listener.map_err(listening(wanted.listen, "proxy.listen"))?;
-                let address = listener.local_addr().map_err(listening(wanted.listen, "proxy.listen"))?;
+                let listener = listener.map_err(listening(&wanted.listen, "proxy.listen"))?;
+                let address = listener.local_addr().map_err(listening(&wanted.listen, "proxy.listen"))?;
                 Some((listener, address, wiring::proxy(wanted, config.public_url.secure())))
             }
             None => None,

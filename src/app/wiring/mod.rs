@@ -1,6 +1,10 @@
 //! How does a valid configuration become the settings of each part? One function per part, values only.
 
+mod proxy;
+
 use std::sync::Arc;
+
+pub(super) use proxy::proxy;
 
 use super::StartError;
 use crate::atlassian;
@@ -14,7 +18,6 @@ use crate::metrics::Metrics;
 use crate::ops::LineWriter;
 use crate::ops::access_log::{self, AccessLog};
 use crate::pages::{Branding, Colour, Logo};
-use crate::proxy;
 use crate::session::seal::KeyRing;
 use crate::sign_in::{ScopeError, Scopes};
 
@@ -103,43 +106,6 @@ pub(super) fn atlassian(config: &Config, metrics: &Arc<Metrics>) -> Result<atlas
             metrics.atlassian(place.as_str(), outcome.as_str(), took)
         }),
     })
-}
-
-/// `secure`: whether browsers come over https.
-pub(super) fn proxy(config: &config::Proxy, secure: bool) -> proxy::Settings {
-    let config::Proxy { upstream, timeouts, limits, .. } = config;
-    let tls = proxy::settings::UpstreamTls {
-        server_name: upstream.sni.clone(),
-        ca_file: config.upstream_ca_file.clone(),
-        certificate: None,
-    };
-    let upstream = proxy::settings::Upstream {
-        servers: vec![proxy::settings::Server::Tcp { host: upstream.host.clone(), port: upstream.port }],
-        tls: (upstream.scheme == config::Scheme::Https).then_some(tls),
-        pass_host: config.pass_host,
-        timeouts: proxy::settings::UpstreamTimeouts {
-            connect: timeouts.connect,
-            read: timeouts.read,
-            write: timeouts.write,
-            idle: timeouts.idle,
-        },
-        ..proxy::settings::Upstream::default()
-    };
-    proxy::Settings {
-        timeouts: proxy::settings::Timeouts {
-            read: timeouts.read,
-            write: timeouts.write,
-            header_read: timeouts.header_read,
-            keep_alive: timeouts.keep_alive,
-            ..proxy::settings::Timeouts::default()
-        },
-        limits: proxy::settings::Limits {
-            header_bytes: limits.header_bytes,
-            header_count: limits.header_count,
-            ..proxy::settings::Limits::default()
-        },
-        ..proxy::Settings::to(upstream, secure)
-    }
 }
 
 pub(super) fn branding(config: &Config, demo: bool) -> Result<Branding, StartError> {

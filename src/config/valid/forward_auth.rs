@@ -2,17 +2,14 @@
 //!
 //! Guarantees: somebody is trusted, and nobody by accident; a key is long enough that nobody guesses it.
 
-mod listen;
-
-use super::secrets;
+use super::listen::{self, Listen};
+use super::{peers, secrets};
 use crate::config::check::Check;
 use crate::config::finding::Mistake;
 use crate::config::key::KeyPath;
 use crate::config::raw::{RawForwardAuth, RawOauth2Proxy};
-use crate::net::{TrustedPeer, TrustedProxies};
+use crate::net::TrustedProxies;
 use crate::secret::{ExposeSecret, SecretString};
-
-pub use listen::Listen;
 
 /// The listener that gateways ask.
 #[derive(Debug)]
@@ -52,7 +49,7 @@ const TRUSTED: &str = "forward_auth.trusted_proxies";
 pub(super) fn check(raw: Option<&RawForwardAuth>, check: &mut Check<'_>) -> Option<Option<ForwardAuth>> {
     let Some(raw) = raw else { return Some(None) };
     let key = key(raw, check);
-    let listen = listen::check(raw, check);
+    let listen = listen::check("forward_auth", &raw.listen, &raw.unix_mode, check);
     let trusted = trusted(&raw.trusted_proxies, check);
     if let (Some(listen), Some(trusted)) = (&listen, &trusted) {
         somebody_can_ask(listen, trusted, check)?;
@@ -74,23 +71,8 @@ fn trusted(entries: &[String], check: &mut Check<'_>) -> Option<TrustedProxies> 
             "write the addresses from which your gateway connects, for example trusted_proxies = [\"10.0.0.0/8\"]",
         );
     }
-    let (mut peers, mut all_good) = (Vec::new(), true);
-    for (index, text) in entries.iter().enumerate() {
-        match TrustedPeer::parse(text) {
-            Ok(peer) => peers.push(peer),
-            Err(reason) => {
-                all_good = false;
-                let mistake = Mistake::new(
-                    "config.trusted-proxy",
-                    format!("this entry of `{TRUSTED}` cannot be trusted: {reason}"),
-                    "Whoever is trusted can ask in the name of every address and every client",
-                    "write the gateway's address, the network it is in, or \"unix\" for a Unix socket",
-                );
-                check.wrong::<()>(&KeyPath::of(TRUSTED).at(index), mistake.showing_the_value());
-            }
-        }
-    }
-    all_good.then(|| peers.into_iter().collect())
+    let meaning = "Whoever is trusted can ask in the name of every address and every client";
+    peers::check(TRUSTED, entries, meaning, check)
 }
 
 /// Refuses a listener that no trusted peer can reach; warns of trust that can never count.
