@@ -9,11 +9,15 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use pingora::http::RequestHeader;
 use pingora::http::authority::{RawTargetAuthority, raw_target_authority};
 
+use super::http2;
 use super::settings::Limits;
 use crate::net;
 
 /// Checks a header. `raw` is the same as it was on the wire. `Err` is the status to answer.
 pub(super) fn examine(header: &RequestHeader, raw: &[u8], limits: Limits) -> Result<(), StatusCode> {
+    if header.version == Version::HTTP_2 {
+        return http2::examine(header, limits);
+    }
     if raw.len() > limits.header_bytes || header.headers.len() > limits.header_count {
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }

@@ -9,11 +9,13 @@ mod context;
 mod dns;
 mod facts;
 mod forwarded;
+mod http2;
 mod listener;
 mod own_pages;
 mod phases;
 mod response;
 pub mod settings;
+mod streams;
 mod upstream;
 mod websocket_gate;
 

@@ -14,7 +14,7 @@ use super::client::{Client, Connection};
 use super::context::Request;
 use super::settings::{Settings, SetupError};
 use super::upstream::{Kind, Upstream};
-use super::{facts, forwarded, own_pages};
+use super::{facts, forwarded, http2, own_pages};
 use crate::auth::{Auth, Check, Endpoint, RequestFacts};
 use crate::clock::{Clock, SystemClock};
 use crate::gate::{Origin, OriginId};
@@ -231,7 +231,8 @@ impl Phases {
 
 /// The connection below a session. `None` only where a test builds sessions without one.
 pub(super) fn client_of(session: &Session) -> Option<&Arc<Connection>> {
-    let stream: &dyn pingora::protocols::IO = &**session.stream()?;
+    let Some(stream) = session.stream() else { return http2::connection_of(session) };
+    let stream: &dyn pingora::protocols::IO = &**stream;
     stream.as_any().downcast_ref::<Client>().map(Client::connection)
 }
 
