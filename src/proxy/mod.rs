@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use http::StatusCode;
+use http::{StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
@@ -106,6 +106,9 @@ impl ProxyHttp for App {
         request: &mut Request,
     ) -> pingora::Result<()> {
         let provisioned = response::clean(response, |name| request.phases.auth.cookie_names().is_ours(name))?;
+        if session.req_header().version == Version::HTTP_10 {
+            response::without_chunks(session, response);
+        }
         request.answered = request.asked.map(|asked| asked.elapsed());
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             request.websocket = Some(Open::new(&request.phases.auth.metrics().websockets));

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, HOST, UPGRADE, USER_AGENT};
-use http::{HeaderValue, Method, StatusCode};
+use http::header::{ACCEPT, EXPECT, HOST, TE, UPGRADE, USER_AGENT};
+use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
@@ -84,13 +84,20 @@ impl Phases {
         request.kind = kind_of(session.req_header());
         let times = &self.settings.timeouts;
         session.set_write_timeout(Some(times.write));
-        session.set_read_timeout((request.kind != Kind::Upgrade).then_some(times.read));
+        // A gRPC client may be silent for as long as it listens; whether it is there, its connection tells.
+        let may_be_silent = request.kind == Kind::Upgrade || facts::is_grpc(session.req_header());
+        session.set_read_timeout((!may_be_silent).then_some(times.read));
         if session.get_keepalive().is_some() {
             // pingora would keep it for ever. It takes whole seconds, and zero as "for ever".
             session.set_keepalive(Some(times.keep_alive.as_secs().max(1)));
         }
         if request.kind != Kind::Upgrade {
             session.req_header_mut().remove_header(&UPGRADE);
+        }
+        if session.req_header().version == Version::HTTP_10 {
+            // It knows no interim answers (RFC 9110 §15.2 and §10.1.1).
+            session.req_header_mut().remove_header(&EXPECT);
+            session.set_ignore_info_resp(true);
         }
     }
 
@@ -145,6 +152,12 @@ impl Phases {
             forwarded::set(header, &client.forwarded_for, https, self.public_host(host))?;
         }
         header.insert_header("X-Request-Id", request.id.value())?;
+        if header.version == Version::HTTP_2 && session.req_header().version == Version::HTTP_2 {
+            // pingora took it away as a word between neighbours; gRPC servers insist on it, and trailers do pass here.
+            if let Some(trailers) = session.req_header().headers.get(TE) {
+                header.insert_header(TE, trailers)?;
+            }
+        }
         if let Some(identity) = self.auth.identity_headers(permit, host) {
             for (name, value) in identity.iter() {
                 header.insert_header(name, value)?;
