@@ -3,6 +3,9 @@
 mod answers;
 mod drain;
 mod event_stream;
+mod http10;
+mod http2;
+mod http2_limits;
 mod headers;
 mod keep_alive;
 mod limits;
