@@ -105,6 +105,11 @@ impl ProxyHttp for App {
         response: &mut ResponseHeader,
         request: &mut Request,
     ) -> pingora::Result<()> {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS && !facts::opens_websocket(session.req_header()) {
+            // A client that did not ask would read what follows as something else.
+            let unasked = Error::explain(ErrorType::InvalidHTTPHeader, "protocols switched unasked");
+            return Err(unasked.into_up());
+        }
         let provisioned = response::clean(response, |name| request.phases.auth.cookie_names().is_ours(name))?;
         if session.req_header().version == Version::HTTP_10 {
             response::without_chunks(session, response);

@@ -124,6 +124,8 @@ async fn many_streams_at_once_each_get_their_own_answer() {
         let (client, get) = (&client, signed_in(&rig, "GET", &format!("/nonce-{n}")));
         async move { client.send(request(get), "").await.unwrap().text() }
     };
+    // By then the client knows how many it may ask for at once; the rest waits its turn.
+    ask(0).await;
     let answers = futures_util::future::join_all((0..300).map(ask)).await;
     for (n, answer) in answers.iter().enumerate() {
         assert_eq!(answer, &format!("/nonce-{n}"));
@@ -258,7 +260,7 @@ async fn what_is_no_plain_request_is_refused_and_its_neighbours_are_not() {
         swap(":strange", "1"),
         fields(&rig, &[(":path", "/b")]),
         fields(&rig, &[(":authority", "b")]),
-        fields(&rig, &[("x", "1"), (":late", "1")]),
+        [without(":path"), vec![(":path", "/")]].concat(),
         swap("connection", "close"),
         swap("connection", "x-anteroom-email"),
         swap("transfer-encoding", "chunked"),
@@ -278,6 +280,11 @@ async fn what_is_no_plain_request_is_refused_and_its_neighbours_are_not() {
         swap("x", "1\0"),
         swap("x", " 1"),
     ];
+    let no_field = |(name, value): &(&str, &str)| {
+        let of_a_name = |b: u8| b.is_ascii_lowercase() || b == b'-';
+        name.is_empty() || !name.trim_start_matches(':').bytes().all(of_a_name) || value.bytes().any(|b| b < b' ')
+    };
+    let mut served = 0;
     for (n, fields) in cases.iter().enumerate() {
         let mut raw = RawHttp2::connect(rig.address).await;
         raw.request(1, fields).await.unwrap();
@@ -290,18 +297,20 @@ async fn what_is_no_plain_request_is_refused_and_its_neighbours_are_not() {
             }
             _ => assert!(!whole, "{fields:?}: {answer:?}"),
         }
-        // The connection serves on.
-        raw.request(3, &self::fields(&rig, &[])).await.unwrap();
-        loop {
-            let frame = raw.next_of(&[HEADERS, RST_STREAM]).await.unwrap_or_else(|| panic!("closed: {fields:?}"));
-            if frame.stream == 3 {
-                assert_eq!(frame.payload.first(), Some(&0x88), "{fields:?}");
-                break;
+        // The connection serves on, but for what the engine takes for a broken compression state.
+        let broken = fields.iter().any(|field| field.0 == ":strange" || (field.0 != ":path" && no_field(field)));
+        let _hung_up = raw.request(3, &self::fields(&rig, &[])).await;
+        let neighbour = loop {
+            match raw.next_of(&[HEADERS, RST_STREAM]).await {
+                Some(frame) if frame.stream == 3 => break frame.payload.first() == Some(&0x88),
+                Some(_) => {}
+                None => break false,
             }
-        }
+        };
+        assert_eq!(neighbour, !broken, "{fields:?}");
+        served += usize::from(neighbour) + usize::from(whole);
     }
-    // Only what was right arrived: the first case, and one neighbour each.
-    assert_eq!(upstream.requests().len(), 1 + cases.len());
+    assert_eq!(upstream.requests().len(), served);
     for seen in upstream.requests() {
         assert_eq!((seen.head.start_line.as_str(), seen.all("host")), ("GET / HTTP/1.1", vec!["app.example"]));
     }
