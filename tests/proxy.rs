@@ -3,10 +3,10 @@
 mod answers;
 mod drain;
 mod event_stream;
+mod headers;
 mod http10;
 mod http2;
 mod http2_limits;
-mod headers;
 mod keep_alive;
 mod limits;
 mod memory;

@@ -19,8 +19,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::App;
-use super::http2;
 use super::client::{Client, Connection};
+use super::http2;
 use super::phases::Phases;
 use super::settings::{Settings, SetupError};
 use super::upstream::{keep_alive, server_conf};

@@ -105,7 +105,8 @@ impl ProxyHttp for App {
         response: &mut ResponseHeader,
         request: &mut Request,
     ) -> pingora::Result<()> {
-        if response.status == StatusCode::SWITCHING_PROTOCOLS && !facts::opens_websocket(session.req_header()) {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS && !facts::opens_websocket(session.req_header())
+        {
             // A client that did not ask would read what follows as something else.
             let unasked = Error::explain(ErrorType::InvalidHTTPHeader, "protocols switched unasked");
             return Err(unasked.into_up());

@@ -11,9 +11,12 @@ fn get(rig: &Rig, target: &str, headers: &str) -> String {
 #[tokio::test]
 async fn a_body_of_unknown_length_ends_with_the_connection() {
     let upstream = Upstream::with(|request| match request.target() {
-        "/chunks" => Answer::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
+        "/chunks" => Answer::raw(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+        ),
         "/close" => Answer::raw("HTTP/1.0 200 OK\r\n\r\nabcde").then_close(),
-        "/hints" => Answer::raw("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n").then("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde"),
+        "/hints" => Answer::raw("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+            .then("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde"),
         _ => Answer::ok("abcde"),
     })
     .await;
@@ -27,7 +30,11 @@ async fn a_body_of_unknown_length_ends_with_the_connection() {
             assert_eq!((answer.status, answer.text().as_str()), (200, "abcde"), "{context}");
             assert_eq!(answer.header("transfer-encoding"), None, "{context}");
             let stays = !headers.is_empty() && answer.header("content-length").is_some();
-            assert_eq!(answer.header("connection"), Some(if stays { "keep-alive" } else { "close" }), "{context}");
+            assert_eq!(
+                answer.header("connection"),
+                Some(if stays { "keep-alive" } else { "close" }),
+                "{context}"
+            );
             if stays {
                 client.send(get(&rig, "/again", "")).await;
                 assert_eq!(client.response().await.text(), "abcde", "{context}");

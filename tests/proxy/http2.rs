@@ -3,7 +3,9 @@
 use http::Request;
 
 use super::rig::{Plan, Rig, plan};
-use crate::support::http2::{DATA, END_STREAM, HEADERS, Http2Client, RST_STREAM, RawHttp2};
+use crate::support::http2::{
+    DATA, END_HEADERS, END_STREAM, HEADERS, Http2Client, RST_STREAM, RawHttp2, block,
+};
 use crate::support::upstream::{Answer, Gate, Upstream};
 
 pub(crate) fn http2(upstream: &Upstream) -> Plan {
@@ -81,7 +83,8 @@ async fn cookie_crumbs_are_one_line_before_anybody_reads_them() {
     // Two sessions cannot be read in two ways.
     let two = signed_in(&rig, "GET", "/").header("cookie", &rig.new_user);
     let over_http2 = client.send(request(two), "").await.unwrap().status;
-    let same = format!("GET / HTTP/1.1\r\nHost: app.example\r\nCookie: {}; {}\r\n\r\n", rig.cookie, rig.new_user);
+    let same =
+        format!("GET / HTTP/1.1\r\nHost: app.example\r\nCookie: {}; {}\r\n\r\n", rig.cookie, rig.new_user);
     assert_eq!(over_http2, crate::support::raw::exchange(rig.address, same).await.status);
 }
 
@@ -109,7 +112,8 @@ async fn nobody_gets_in_without_a_session_and_grpc_hears_it_in_its_own_way() {
     raw.request(1, &call).await.unwrap();
     let answer = raw.next_of(&[HEADERS, DATA]).await.unwrap();
     assert_eq!((answer.kind, answer.flags & END_STREAM), (HEADERS, END_STREAM));
-    let call = Request::post("http://app.example/pkg.Service/Call").header("content-type", "application/grpc");
+    let call =
+        Request::post("http://app.example/pkg.Service/Call").header("content-type", "application/grpc");
     let answer = client.send(request(call), "\0\0\0\0\0").await.unwrap();
     assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("16")));
     assert!(upstream.requests().is_empty());
@@ -193,8 +197,12 @@ async fn answers_without_a_body_have_none() {
 async fn an_answer_that_breaks_off_ends_with_a_reset() {
     let upstream = Upstream::with(|request| match request.target() {
         "/length" => Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc").then_close(),
-        "/chunks" => Answer::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").then_close(),
-        "/switch" => Answer::raw("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
+        "/chunks" => {
+            Answer::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").then_close()
+        }
+        "/switch" => {
+            Answer::raw("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")
+        }
         _ => Answer::ok("ok"),
     })
     .await;
@@ -275,6 +283,7 @@ async fn what_is_no_plain_request_is_refused_and_its_neighbours_are_not() {
         swap("X-Upper", "1"),
         swap("x\r\ny", "1"),
         swap("x y", "1"),
+        swap("x:y", "1"),
         swap("", "1"),
         swap("x", "1\r\ny: 2"),
         swap("x", "1\0"),
@@ -282,7 +291,9 @@ async fn what_is_no_plain_request_is_refused_and_its_neighbours_are_not() {
     ];
     let no_field = |(name, value): &(&str, &str)| {
         let of_a_name = |b: u8| b.is_ascii_lowercase() || b == b'-';
-        name.is_empty() || !name.trim_start_matches(':').bytes().all(of_a_name) || value.bytes().any(|b| b < b' ')
+        name.is_empty()
+            || !name.trim_start_matches(':').bytes().all(of_a_name)
+            || value.bytes().any(|b| b < b' ')
     };
     let mut served = 0;
     for (n, fields) in cases.iter().enumerate() {
@@ -298,7 +309,8 @@ async fn what_is_no_plain_request_is_refused_and_its_neighbours_are_not() {
             _ => assert!(!whole, "{fields:?}: {answer:?}"),
         }
         // The connection serves on, but for what the engine takes for a broken compression state.
-        let broken = fields.iter().any(|field| field.0 == ":strange" || (field.0 != ":path" && no_field(field)));
+        let broken =
+            fields.iter().any(|field| field.0 == ":strange" || (field.0 != ":path" && no_field(field)));
         let _hung_up = raw.request(3, &self::fields(&rig, &[])).await;
         let neighbour = loop {
             match raw.next_of(&[HEADERS, RST_STREAM]).await {
@@ -312,7 +324,41 @@ async fn what_is_no_plain_request_is_refused_and_its_neighbours_are_not() {
     }
     assert_eq!(upstream.requests().len(), served);
     for seen in upstream.requests() {
-        assert_eq!((seen.head.start_line.as_str(), seen.all("host")), ("GET / HTTP/1.1", vec!["app.example"]));
+        assert_eq!(
+            (seen.head.start_line.as_str(), seen.all("host")),
+            ("GET / HTTP/1.1", vec!["app.example"])
+        );
+    }
+}
+
+/// What is behind the end of a request, or beside its length, is no request.
+#[tokio::test]
+async fn bodies_and_trailers_cannot_smuggle() {
+    let upstream = Upstream::start().await;
+    let rig = Rig::start(http2(&upstream)).await;
+    let smuggled =
+        b"GET /smuggled HTTP/1.1\r\nHost: app.example\r\nX-Anteroom-Email: evil@example.com\r\n\r\n";
+    for length in [None, Some("0"), Some("1"), Some("1000")] {
+        let mut post = fields(&rig, &[]);
+        post[0].1 = "POST";
+        post.extend(length.map(|length| ("content-length", length)));
+        let mut raw = RawHttp2::connect(rig.address).await;
+        raw.frame(HEADERS, END_HEADERS, 1, &block(&post)).await.unwrap();
+        raw.frame(DATA, 0, 1, smuggled).await.unwrap();
+        let trailers = [("x-anteroom-email", "evil@example.com"), ("x-late", "1")];
+        raw.frame(HEADERS, END_STREAM | END_HEADERS, 1, &block(&trailers)).await.unwrap();
+        raw.next_of(&[HEADERS, RST_STREAM]).await.unwrap();
+    }
+    // The next one over the same upstream connections.
+    let client = Http2Client::connect(rig.address).await;
+    for _ in 0..4 {
+        let answer = client.send(request(signed_in(&rig, "GET", "/after")), "").await.unwrap();
+        assert_eq!(answer.status, 200);
+    }
+    assert!(!upstream.requests().iter().any(|seen| seen.target() == "/smuggled"));
+    assert!(!upstream.saw("x-late"));
+    for seen in upstream.requests() {
+        assert_eq!(seen.all("x-anteroom-email"), ["ada@example.com"]);
     }
 }
 
@@ -332,7 +378,7 @@ async fn extended_connect_is_not_offered() {
         ],
     ] {
         let mut raw = RawHttp2::connect(rig.address).await;
-        raw.frame(HEADERS, crate::support::http2::END_HEADERS, 1, &crate::support::http2::block(tunnel)).await.unwrap();
+        raw.frame(HEADERS, END_HEADERS, 1, &block(tunnel)).await.unwrap();
         let answer = raw.next_of(&[HEADERS, RST_STREAM]).await.unwrap();
         assert_ne!(answer.payload.first(), Some(&0x88), "{answer:?}");
         assert!(!answer.payload.windows(7).any(|w| w.eq_ignore_ascii_case(b"pingora")));

@@ -7,7 +7,7 @@
 
 mod request;
 mod resets;
-mod stream;
+pub(super) mod stream;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use super::phases::Phases;
 use super::settings::Limits;
 
 pub(super) use self::request::examine;
-pub(super) use self::stream::{ENDED, connection_of, watch_of};
+pub(super) use self::stream::connection_of;
 
 /// What a client may send before we take it, in bytes: on one stream, and on all of them.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -58,7 +58,10 @@ pub(super) async fn serve(
     connection.serving();
     let (times, limits) = (phases.settings.timeouts, phases.settings.limits);
     let refused = |reason| phases.auth.metrics().http2_refused(reason);
-    let opened = timeout(times.header_read, handshake(Box::new(io), Some(options(limits)))).await;
+    let opened = tokio::select! {
+        opened = timeout(times.header_read, handshake(Box::new(io), Some(options(limits)))) => opened,
+        () = asked_to_stop(&mut shutdown) => return,
+    };
     let Ok(Ok(mut h2)) = opened else { return refused("handshake") };
     let digest = Arc::new(Digest::default());
     let resets = Arc::new(Resets::new(limits.http2_resets));
@@ -125,9 +128,10 @@ pub(super) async fn serve(
         }
     }
     // Whatever was said last still goes out.
-    let until = Instant::now() + LAST_WORDS;
-    let goodbye = async { while let Ok(Some(_)) = HttpSession::from_h2_conn(&mut h2, Arc::clone(&digest)).await {} };
-    tokio::select! { () = goodbye => {}, () = sleep_until(until) => {} }
+    let until = if leaving { rest.deadline() } else { Instant::now() + LAST_WORDS };
+    let goodbye =
+        async { while let Ok(Some(_)) = HttpSession::from_h2_conn(&mut h2, Arc::clone(&digest)).await {} };
+    tokio::select! { biased; () = goodbye => {}, () = sleep_until(until) => {} }
     drop(h2);
     // They notice that nobody is there any more, and say so in the log.
     while streams.join_next().await.is_some() {}

@@ -73,8 +73,7 @@ fn plain_fields(headers: &HeaderMap) -> bool {
     };
     let host = one(HOST).is_some_and(|host| net::plain_authority(host.as_bytes()));
     let length = !headers.contains_key(CONTENT_LENGTH)
-        || one(CONTENT_LENGTH)
-            .is_some_and(|l| !l.is_empty() && l.as_bytes().iter().all(u8::is_ascii_digit));
+        || one(CONTENT_LENGTH).is_some_and(|l| !l.is_empty() && l.as_bytes().iter().all(u8::is_ascii_digit));
     let of_the_connection = [CONNECTION, TRANSFER_ENCODING, UPGRADE, KEEP_ALIVE, PROXY_CONNECTION];
     host && length
         && !of_the_connection.iter().any(|name| headers.contains_key(name))

@@ -51,6 +51,13 @@ impl Resets {
 }
 
 #[cfg(test)]
+impl Resets {
+    pub(super) fn counted(&self) -> u32 {
+        self.counted.lock().unwrap().resets
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
 

@@ -31,6 +31,9 @@ use super::resets::Resets;
 use crate::proxy::client::Connection;
 use crate::proxy::streams::watch::Watch;
 
+#[cfg(test)]
+mod tests;
+
 /// What pingora is told when a stream ends because it was told to.
 pub(in crate::proxy) const ENDED: ErrorType = ErrorType::Custom("told to end");
 
@@ -59,7 +62,8 @@ pub(in crate::proxy) fn connection_of(session: &Session) -> Option<&Arc<Connecti
     ties_of(session).map(|ties| &ties.connection)
 }
 
-/// Tells an HTTP/2 session to end.
+/// What tells an HTTP/2 session to end.
+#[allow(dead_code, reason = "for whoever ends live streams")]
 pub(in crate::proxy) fn watch_of(session: &Session) -> Option<&Arc<Watch>> {
     ties_of(session).map(|ties| &ties.watch)
 }
@@ -94,13 +98,13 @@ impl Exchange {
         }
     }
 
-    /// `Err` when the stream is told to end; once, so that last words can still be said.
+    /// `Err` when the stream is told to end.
     async fn told_to_end<T>(watch: &Watch) -> Result<T> {
         poll_fn(|context| watch.poll_ended(context)).await;
         Error::e_explain(ENDED, "its session has ended")
     }
 
-    /// Does `$work` (of a mutable `$this`) unless the stream is told to end before it is done.
+    /// Remembers that the word has been passed on: what is said after it, as last words, is not stopped again.
     fn pass_on_the_end<T>(&mut self, outcome: Result<T>) -> Result<T> {
         self.ended |= outcome.as_ref().is_err_and(|error| error.etype == ENDED);
         outcome
