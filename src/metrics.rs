@@ -132,6 +132,7 @@ pub struct Metrics {
     store_errors: Counter,
     upstream_errors: Counter,
     gateway_refusals: Family<ReasonLabels, Counter>,
+    http2_refusals: Family<ReasonLabels, Counter>,
     log_lines_dropped: Counter,
     /// Connections that are open now.
     pub connections: Gauge,
@@ -209,6 +210,11 @@ impl Metrics {
                 "Questions of gateways that got no decision, by reason",
                 Family::default()
             ),
+            http2_refusals: register!(
+                "http2_refusals",
+                "HTTP/2 requests and connections refused before any decision, by reason",
+                Family::default()
+            ),
             log_lines_dropped: register!(
                 "log_lines_dropped",
                 "Log lines lost to a full queue",
@@ -280,6 +286,11 @@ impl Metrics {
     /// Counts a question of a gateway that got no decision.
     pub fn gateway_refused(&self, reason: &'static str) {
         self.gateway_refusals.get_or_create_owned(&ReasonLabels { reason }).inc();
+    }
+
+    /// Counts what was refused on an HTTP/2 connection before any decision.
+    pub fn http2_refused(&self, reason: &'static str) {
+        self.http2_refusals.get_or_create_owned(&ReasonLabels { reason }).inc();
     }
 
     /// Counts log lines that were dropped.

@@ -66,6 +66,7 @@ const ALL: &[&str] = &[
 /// Where a dependency may be named. A crate is matched with its satellites: `pingora` is `pingora_core` too.
 const HOMES: &[(&str, &[&str])] = &[
     ("pingora", &["proxy", "app"]),
+    ("h2", &["proxy"]),
     ("hyper", &["forward_auth", "ops", "emulator"]),
     ("reqwest", &["atlassian"]),
     ("oauth2", &["atlassian"]),

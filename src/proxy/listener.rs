@@ -20,6 +20,7 @@ use tokio::time::{sleep, timeout};
 
 use super::App;
 use super::client::{Client, Connection};
+use super::http2;
 use super::phases::Phases;
 use super::settings::{Settings, SetupError};
 use super::upstream::{keep_alive, server_conf};
@@ -160,6 +161,23 @@ async fn drain(mut connections: JoinSet<()>, deadline: Duration) -> Drained {
     Drained { finished: open.saturating_sub(aborted), aborted }
 }
 
+/// Whether the client speaks HTTP/2 without asking first (RFC 9113 §3.4).
+async fn begins_http2(tcp: &TcpStream, patience: Duration) -> bool {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut seen = [0; PREFACE.len()];
+    let looking = async {
+        loop {
+            let there = tcp.peek(&mut seen).await.unwrap_or(0);
+            let so_far = seen.get(..there).unwrap_or_default();
+            if there == 0 || !PREFACE.starts_with(so_far) || there == PREFACE.len() {
+                return so_far == PREFACE;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(patience, looking).await.unwrap_or(false)
+}
+
 async fn serve_connection(
     app: Arc<HttpProxy<App>>,
     phases: Arc<Phases>,
@@ -173,7 +191,11 @@ async fn serve_connection(
     let _unnoticed_when_gone = set_tcp_keepalive(&tcp, &keep_alive());
     let connection = Arc::new(Connection::new(from.ip()));
     let (times, limits) = (&phases.settings.timeouts, &phases.settings.limits);
+    let http2 = phases.settings.entrance.http2 && begins_http2(&tcp, times.header_read).await;
     let client = Client::new(tcp, Arc::clone(&connection), times.header_read, limits.header_bytes);
+    if http2 {
+        return http2::serve(app, client, connection, phases, shutdown).await;
+    }
     let mut session = ServerSession::new_http1(Box::new(client));
     session.set_keepalive(Some(times.keep_alive.as_secs().max(1)));
     while let Some(reused) = app.process_new_http(session, &shutdown).await {

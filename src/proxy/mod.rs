@@ -9,11 +9,13 @@ mod context;
 mod dns;
 mod facts;
 mod forwarded;
+mod http2;
 mod listener;
 mod own_pages;
 mod phases;
 mod response;
 pub mod settings;
+mod streams;
 mod upstream;
 mod websocket_gate;
 
@@ -21,7 +23,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use http::StatusCode;
+use http::{StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
@@ -103,7 +105,16 @@ impl ProxyHttp for App {
         response: &mut ResponseHeader,
         request: &mut Request,
     ) -> pingora::Result<()> {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS && !facts::opens_websocket(session.req_header())
+        {
+            // A client that did not ask would read what follows as something else.
+            let unasked = Error::explain(ErrorType::InvalidHTTPHeader, "protocols switched unasked");
+            return Err(unasked.into_up());
+        }
         let provisioned = response::clean(response, |name| request.phases.auth.cookie_names().is_ours(name))?;
+        if session.req_header().version == Version::HTTP_10 {
+            response::without_chunks(session, response);
+        }
         request.answered = request.asked.map(|asked| asked.elapsed());
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             request.websocket = Some(Open::new(&request.phases.auth.metrics().websockets));

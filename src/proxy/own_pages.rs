@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use tokio::time::timeout;
@@ -72,7 +72,9 @@ async fn drain(session: &mut Session) {
     if short && session.get_header(EXPECT).is_none() {
         let _then_the_connection_ends = timeout(BODY_TIME, session.drain_request_body()).await;
     }
+    // An HTTP/2 stream ends by itself (RFC 9113 §8.1).
     if !session.is_body_done()
+        && session.req_header().version != Version::HTTP_2
         && let Some(client) = client_of(session)
     {
         client.linger();

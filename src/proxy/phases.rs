@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, HOST, UPGRADE, USER_AGENT};
-use http::{HeaderValue, Method, StatusCode};
+use http::header::{ACCEPT, EXPECT, HOST, TE, UPGRADE, USER_AGENT};
+use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
@@ -14,7 +14,7 @@ use super::client::{Client, Connection};
 use super::context::Request;
 use super::settings::{Settings, SetupError};
 use super::upstream::{Kind, Upstream};
-use super::{facts, forwarded, own_pages};
+use super::{facts, forwarded, http2, own_pages};
 use crate::auth::{Auth, Check, Endpoint, RequestFacts};
 use crate::clock::{Clock, SystemClock};
 use crate::gate::{Origin, OriginId};
@@ -84,13 +84,20 @@ impl Phases {
         request.kind = kind_of(session.req_header());
         let times = &self.settings.timeouts;
         session.set_write_timeout(Some(times.write));
-        session.set_read_timeout((request.kind != Kind::Upgrade).then_some(times.read));
+        // A gRPC client may be silent for as long as it listens; whether it is there, its connection tells.
+        let may_be_silent = request.kind == Kind::Upgrade || facts::is_grpc(session.req_header());
+        session.set_read_timeout((!may_be_silent).then_some(times.read));
         if session.get_keepalive().is_some() {
             // pingora would keep it for ever. It takes whole seconds, and zero as "for ever".
             session.set_keepalive(Some(times.keep_alive.as_secs().max(1)));
         }
         if request.kind != Kind::Upgrade {
             session.req_header_mut().remove_header(&UPGRADE);
+        }
+        if session.req_header().version == Version::HTTP_10 {
+            // It knows no interim answers (RFC 9110 §15.2 and §10.1.1).
+            session.req_header_mut().remove_header(&EXPECT);
+            session.set_ignore_info_resp(true);
         }
     }
 
@@ -145,6 +152,12 @@ impl Phases {
             forwarded::set(header, &client.forwarded_for, https, self.public_host(host))?;
         }
         header.insert_header("X-Request-Id", request.id.value())?;
+        if header.version == Version::HTTP_2 && session.req_header().version == Version::HTTP_2 {
+            // pingora took it away as a word between neighbours; gRPC servers insist on it, and trailers do pass here.
+            if let Some(trailers) = session.req_header().headers.get(TE) {
+                header.insert_header(TE, trailers)?;
+            }
+        }
         if let Some(identity) = self.auth.identity_headers(permit, host) {
             for (name, value) in identity.iter() {
                 header.insert_header(name, value)?;
@@ -231,7 +244,8 @@ impl Phases {
 
 /// The connection below a session. `None` only where a test builds sessions without one.
 pub(super) fn client_of(session: &Session) -> Option<&Arc<Connection>> {
-    let stream: &dyn pingora::protocols::IO = &**session.stream()?;
+    let Some(stream) = session.stream() else { return http2::connection_of(session) };
+    let stream: &dyn pingora::protocols::IO = &**stream;
     stream.as_any().downcast_ref::<Client>().map(Client::connection)
 }
 

@@ -6,6 +6,7 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
 
 use super::facts::tokens;
 use crate::identity::headers::PROVISIONED;
@@ -27,6 +28,13 @@ pub(super) fn clean(response: &mut ResponseHeader, is_ours: impl Fn(&[u8]) -> bo
         remove_own_cookies(response, is_ours)?;
     }
     Ok(response.remove_header(&PROVISIONED).is_some_and(|value| value == "true"))
+}
+
+/// For a client of HTTP/1.0, which knows no chunks: a body without a length ends with the connection (RFC 9112 §6.3).
+pub(super) fn without_chunks(session: &mut Session, response: &mut ResponseHeader) {
+    if response.remove_header(&TRANSFER_ENCODING).is_some() {
+        session.set_keepalive(None);
+    }
 }
 
 fn remove_nominated(response: &mut ResponseHeader) {

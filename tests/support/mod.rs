@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`http1`] | HTTP/1.1 messages read byte for byte, as the two below need them |
 //! | [`raw`] | a client that sends exactly the bytes it is given |
+//! | [`http2`] | HTTP/2 clients: one that keeps the rules, one that writes any frame |
 //! | [`upstream`] | an app that answers with scripted bytes and remembers what it was sent |
 //! | [`process`] | child processes that cannot outlive their test |
 //! | [`browser`], [`axe`] | Chromium through WebDriver, and the accessibility check in it |
@@ -19,6 +20,7 @@ pub(crate) mod axe;
 pub(crate) mod browser;
 pub(crate) mod gateway;
 pub(crate) mod http1;
+pub(crate) mod http2;
 pub(crate) mod person;
 pub(crate) mod process;
 pub(crate) mod radicale;
