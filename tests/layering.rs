@@ -66,6 +66,9 @@ const ALL: &[&str] = &[
 /// Where a dependency may be named. A crate is matched with its satellites: `pingora` is `pingora_core` too.
 const HOMES: &[(&str, &[&str])] = &[
     ("pingora", &["proxy", "app"]),
+    ("tokio_rustls", &["proxy"]),
+    ("x509_parser", &["proxy"]),
+    ("ppp", &["proxy"]),
     ("hyper", &["forward_auth", "ops", "emulator"]),
     ("reqwest", &["atlassian"]),
     ("oauth2", &["atlassian"]),
@@ -75,7 +78,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("redb", &["store"]),
     ("ipnet", &["net"]),
     ("psl", &["config"]),
-    ("listenfd", &["forward_auth"]),
+    ("listenfd", &["ops"]),
     ("tonic", &["forward_auth"]),
     ("prost", &["forward_auth"]),
     ("clap_complete", &["cli"]),

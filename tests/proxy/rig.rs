@@ -15,6 +15,7 @@ use anteroom::identity::headers::{Claim, Layout, Preset};
 use anteroom::identity::{AccountId, Email, EmailVerified, Person};
 use anteroom::metrics::Metrics;
 use anteroom::ops::access_log::{AccessEntry, AccessLog};
+use anteroom::ops::listen::{Listen, Listener};
 use anteroom::pages::{Branding, Pages};
 use anteroom::policy::AccessPolicy;
 use anteroom::proxy::settings::{Server, Upstream};
@@ -89,7 +90,7 @@ impl Rig {
         let (cookie, new_user) = (cookie(false), cookie(true));
         let auth = Arc::new(Auth::new(parts(keys, &plan.presets)).await.unwrap());
         let log = Arc::new(Log::default());
-        let listener = Proxy::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let listener = Listener::bind(&Listen::Tcp(([127, 0, 0, 1], 0).into())).await.unwrap();
         let address = listener.local_addr().unwrap();
         let proxy =
             Proxy::new(plan.settings, Arc::clone(&auth), Arc::clone(&log) as Arc<dyn AccessLog>).unwrap();
