@@ -116,6 +116,11 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FileLabels {
+    file: String,
+}
+
 /// Every series.
 #[derive(Debug)]
 pub struct Metrics {
@@ -133,6 +138,9 @@ pub struct Metrics {
     upstream_errors: Counter,
     gateway_refusals: Family<ReasonLabels, Counter>,
     http2_refusals: Family<ReasonLabels, Counter>,
+    connections_refused: Family<ReasonLabels, Counter>,
+    tls_handshakes: Family<OutcomeLabels, Counter>,
+    tls_certificates: Family<FileLabels, Gauge>,
     log_lines_dropped: Counter,
     /// Connections that are open now.
     pub connections: Gauge,
@@ -180,6 +188,13 @@ impl Metrics {
             Unit::Seconds,
             atlassian.clone(),
         );
+        let tls_certificates = Family::<FileLabels, Gauge>::default();
+        registry.register_with_unit(
+            "tls_certificate_expiry_timestamp",
+            "When a certificate runs out",
+            Unit::Seconds,
+            tls_certificates.clone(),
+        );
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "The running build", Info::new(version));
         Self {
@@ -215,6 +230,13 @@ impl Metrics {
                 "HTTP/2 requests and connections refused before any decision, by reason",
                 Family::default()
             ),
+            connections_refused: register!(
+                "connections_refused",
+                "Connections closed before any request, by reason",
+                Family::default()
+            ),
+            tls_handshakes: register!("tls_handshakes", "TLS handshakes, by outcome", Family::default()),
+            tls_certificates,
             log_lines_dropped: register!(
                 "log_lines_dropped",
                 "Log lines lost to a full queue",
@@ -291,6 +313,24 @@ impl Metrics {
     /// Counts what was refused on an HTTP/2 connection before any decision.
     pub fn http2_refused(&self, reason: &'static str) {
         self.http2_refusals.get_or_create_owned(&ReasonLabels { reason }).inc();
+    }
+
+    /// Counts a connection that was closed before any request.
+    pub fn connection_refused(&self, reason: &'static str) {
+        self.connections_refused.get_or_create_owned(&ReasonLabels { reason }).inc();
+    }
+
+    /// Counts a TLS handshake.
+    pub fn tls_handshake(&self, outcome: &'static str) {
+        self.tls_handshakes.get_or_create_owned(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Sets when each certificate runs out, in seconds since 1970, by its file; those of before are gone.
+    pub fn tls_certificates(&self, expiries: impl IntoIterator<Item = (String, i64)>) {
+        self.tls_certificates.clear();
+        for (file, expires) in expiries {
+            self.tls_certificates.get_or_create_owned(&FileLabels { file }).set(expires);
+        }
     }
 
     /// Counts log lines that were dropped.

@@ -67,6 +67,9 @@ const ALL: &[&str] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("pingora", &["proxy", "app"]),
     ("h2", &["proxy"]),
+    ("tokio_rustls", &["proxy"]),
+    ("x509_parser", &["proxy"]),
+    ("ppp", &["proxy"]),
     ("hyper", &["forward_auth", "ops", "emulator"]),
     ("reqwest", &["atlassian"]),
     ("oauth2", &["atlassian"]),
@@ -76,7 +79,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("redb", &["store"]),
     ("ipnet", &["net"]),
     ("psl", &["config"]),
-    ("listenfd", &["forward_auth"]),
+    ("listenfd", &["ops"]),
     ("tonic", &["forward_auth"]),
     ("prost", &["forward_auth"]),
     ("clap_complete", &["cli"]),

@@ -172,6 +172,9 @@ fn metrics_md_is_complete_and_true() {
     metrics.request(200, Duration::from_millis(3));
     metrics.decision(Decision::SignedIn, Mode::Proxy);
     metrics.gateway_refused("stranger");
+    metrics.connection_refused("client_limit");
+    metrics.tls_handshake("ok");
+    metrics.tls_certificates([("site.pem".to_owned(), 4_102_444_800)]);
     metrics.sign_in("success", "email_domains");
     metrics.hand_off("success");
     metrics.atlassian("token", "ok", Duration::from_millis(80));

@@ -5,7 +5,6 @@
 //!
 //! | file | question |
 //! |---|---|
-//! | [`listener`] | where do gateways reach us? |
 //! | `peer` | is this a trusted gateway, and who is the client behind it? |
 //! | `original` | what did the browser ask the gateway for? |
 //! | `service` | what is this request, and what does the core say? |
@@ -18,7 +17,6 @@
 mod alias;
 mod answer;
 mod grpc;
-pub mod listener;
 mod original;
 mod peer;
 mod refusals;
@@ -40,8 +38,6 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use self::listener::Accepted;
-pub use self::listener::{Listen, Listener};
 pub use self::peer::GATEWAY_KEY;
 use self::peer::{Gatekeeper, Peer};
 pub use self::service::Dialect;
@@ -50,6 +46,7 @@ use crate::auth::Auth;
 use crate::metrics::Open;
 use crate::net::TrustedProxies;
 use crate::ops::AccessLog;
+use crate::ops::listen::{Accepted, Listener};
 use crate::secret::SecretString;
 
 /// What is answered: bytes, or a gRPC message and its trailers.
@@ -111,7 +108,7 @@ impl ForwardAuth {
                 accepted = listener.accept() => {
                     let service = Arc::clone(&self.service);
                     match accepted {
-                        Ok(accepted) if service.gatekeeper.knows(accepted.peer()) => {
+                        Ok(accepted) if service.gatekeeper.knows(Peer::from(&accepted)) => {
                             connections.spawn(serve(service, accepted, draining.clone()));
                         }
                         // A refusal is worth a moment and a place among a few, not a gateway's place.
@@ -138,7 +135,7 @@ impl ForwardAuth {
 }
 
 async fn serve(service: Arc<Service>, accepted: Accepted, shutdown: watch::Receiver<bool>) {
-    let peer = accepted.peer();
+    let peer = Peer::from(&accepted);
     match accepted {
         Accepted::Tcp(stream, _) => connection(service, stream, peer, shutdown).await,
         Accepted::Unix(stream) => connection(service, stream, peer, shutdown).await,

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName};
 use secrecy::ExposeSecret;
 
 use crate::net::TrustedProxies;
+use crate::ops::listen::Accepted;
 use crate::secret::{self, SecretString};
 
 /// Carries the key that gateways share with Anteroom.
@@ -29,6 +30,15 @@ pub(super) enum Peer {
 pub(super) struct Gatekeeper {
     trusted: TrustedProxies,
     key: Option<SecretString>,
+}
+
+impl From<&Accepted> for Peer {
+    fn from(accepted: &Accepted) -> Self {
+        match accepted {
+            Accepted::Tcp(_, address) => Self::Address(*address),
+            Accepted::Unix(_) => Self::Unix,
+        }
+    }
 }
 
 impl Peer {

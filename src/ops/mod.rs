@@ -10,6 +10,8 @@
 //! | [`readiness`] | does the process take traffic? |
 //! | [`request_id`] | what is a request called? |
 //! | [`server`] | `/livez`, `/readyz`, `/metrics` |
+//! | [`listen`] | where are we reached? |
+//! | [`remarks`] | has the log said this already? |
 //! | [`drain`] | from the first signal to the end |
 //!
 //! Nothing in here knows about Atlassian: an outage there must not take this process out of rotation.
@@ -19,8 +21,10 @@ pub mod audit_log;
 pub mod drain;
 pub mod line;
 pub mod line_writer;
+pub mod listen;
 pub mod logging;
 pub mod readiness;
+pub mod remarks;
 pub mod request_id;
 pub mod server;
 

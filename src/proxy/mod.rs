@@ -7,10 +7,10 @@
 mod client;
 mod context;
 mod dns;
+mod entrance;
 mod facts;
 mod forwarded;
 mod http2;
-mod listener;
 mod own_pages;
 mod phases;
 mod response;
@@ -35,7 +35,7 @@ use self::context::Request;
 use self::phases::{Next, Phases, close_when_draining};
 use crate::metrics::Open;
 
-pub use self::listener::{Drained, Proxy, Replacer};
+pub use self::entrance::{Drained, Proxy, Replacer, TlsError};
 pub use self::settings::{Settings, SetupError};
 
 /// What is in force, as pingora owns it: a request takes it along as it is when the request arrives.

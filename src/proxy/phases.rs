@@ -12,6 +12,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 
 use super::client::{Client, Connection};
 use super::context::Request;
+use super::entrance::Prepared;
 use super::settings::{Settings, SetupError};
 use super::upstream::{Kind, Upstream};
 use super::{facts, forwarded, http2, own_pages};
@@ -28,6 +29,8 @@ pub(super) struct Phases {
     pub(super) auth: Arc<Auth>,
     pub(super) settings: Settings,
     pub(super) upstream: Upstream,
+    /// TLS towards clients, if it is spoken.
+    pub(super) tls: Option<Prepared>,
     pub(super) request_ids: Arc<RequestIds>,
     /// The hosts of the apps as the upstream hears of them, by [`OriginId::place`].
     public_hosts: Vec<HeaderValue>,
@@ -54,11 +57,13 @@ impl Phases {
     ) -> Result<Self, SetupError> {
         let first = settings.upstreams.first().ok_or_else(|| SetupError::NoServer("app".into()))?;
         let upstream = Upstream::new(first)?;
+        let tls = settings.entrance.tls.as_ref();
+        let tls = tls.map(|tls| Prepared::new(tls, settings.entrance.http2)).transpose()?;
         let host = |origin: &Origin| {
             HeaderValue::from_str(origin.authority()).unwrap_or(HeaderValue::from_static(""))
         };
         let public_hosts = auth.origins().iter().map(host).collect();
-        Ok(Self { auth, access_log, settings, upstream, request_ids, public_hosts })
+        Ok(Self { auth, access_log, settings, upstream, tls, request_ids, public_hosts })
     }
 
     fn facts<'a>(&self, session: &'a Session, request: &'a Request) -> RequestFacts<'a> {

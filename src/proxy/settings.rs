@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use super::entrance::TlsError;
 use crate::gate::Hosts;
 use crate::net::TrustedProxies;
 
@@ -328,6 +329,9 @@ impl Default for Limits {
 /// Settings that cannot work.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
+    /// TLS towards clients.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An upstream that is nowhere.
     #[error("the upstream {0} has no server")]
     NoServer(String),

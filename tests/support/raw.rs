@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::DEADLINE;
@@ -24,6 +24,15 @@ impl RawClient {
     /// Connects.
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap_or_else(|e| panic!("connect {address}: {e}"));
+        stream.set_nodelay(true).unwrap();
+        Self { reader: Reader::new(stream) }
+    }
+
+    /// Connects from another address of this machine.
+    pub(crate) async fn connect_from(from: [u8; 4], address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        let stream = socket.connect(address).await.unwrap_or_else(|e| panic!("connect {address}: {e}"));
         stream.set_nodelay(true).unwrap();
         Self { reader: Reader::new(stream) }
     }

@@ -26,7 +26,7 @@ async fn pair() -> Pair {
     let accepted = HttpSession::from_h2_conn(&mut connection, Arc::new(Digest::default())).await;
     let Ok(Some(H2Accept::Session(session))) = accepted else { panic!("no stream") };
     tokio::spawn(async move { HttpSession::from_h2_conn(&mut connection, Arc::default()).await.is_ok() });
-    let connection = Arc::new(Connection::new(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    let connection = Arc::new(Connection::new(Some(IpAddr::V4(Ipv4Addr::LOCALHOST))));
     let exchange = Exchange::new(session, connection, Arc::new(Resets::new(1))).unwrap();
     Pair { exchange, answer, upload, _sender: sender }
 }

@@ -1,18 +1,17 @@
-//! Where do gateways reach us? A TCP address, a Unix socket, or a socket that systemd has opened.
+//! Where are we reached? A TCP address, a Unix socket, or a socket that systemd has opened.
 //!
 //! A Unix socket appears with its mode already set: it is bound under another name and renamed. systemd's sockets are
 //! those of `sd_listen_fds(3)`, by name if one is given.
 
 use std::fs::Permissions;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-
-use super::peer::Peer;
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,19 +53,12 @@ impl Drop for SocketFile {
 }
 
 /// A connection, and who is on the other end.
-pub(super) enum Accepted {
-    Tcp(TcpStream, Peer),
+#[derive(Debug)]
+pub enum Accepted {
+    /// Over TCP, from this address.
+    Tcp(TcpStream, IpAddr),
+    /// On the Unix socket, where nobody has an address.
     Unix(UnixStream),
-}
-
-impl Accepted {
-    /// Who is on the other end.
-    pub(super) fn peer(&self) -> Peer {
-        match self {
-            Self::Tcp(_, peer) => *peer,
-            Self::Unix(_) => Peer::Unix,
-        }
-    }
 }
 
 impl Listener {
@@ -93,15 +85,26 @@ impl Listener {
         }
     }
 
-    pub(super) async fn accept(&self) -> io::Result<Accepted> {
+    /// The next connection. Errors are of the moment (no file descriptor left, mostly): ask again.
+    pub async fn accept(&self) -> io::Result<Accepted> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
                 // Slower, but no reason to refuse a connection.
                 let _slower = stream.set_nodelay(true);
-                Ok(Accepted::Tcp(stream, Peer::Address(from.ip())))
+                Ok(Accepted::Tcp(stream, from.ip()))
             }
             Self::Unix(listener, _) => Ok(Accepted::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+/// For handing it over to another process.
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener, _) => listener.as_fd(),
         }
     }
 }

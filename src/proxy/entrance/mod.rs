@@ -1,37 +1,48 @@
-//! Who may connect, and how does everybody leave? The accept loop, a loop per connection, and the drain.
+//! Who may connect, and how does everybody leave? The accept loop and the drain.
 //!
+//! | file | question |
+//! |---|---|
+//! | `arrival` | what is settled before the first request of a connection? |
+//! | `proxy_header` | for whom does a load balancer connect? |
+//! | `clients` | does one client take everybody's connections? |
+//! | `tls` | how do clients reach us over TLS? |
+//! | `io` | what does a connection run over? |
+//!
+//! At the limit of connections in all, nobody is turned away: new ones wait, unaccepted, until others end.
 //! At shutdown the listener closes, connections that rest are closed, what is in flight finishes with
 //! `Connection: close`, and what is still there at the deadline is cut.
 
-use std::io;
-use std::net::SocketAddr;
+mod arrival;
+mod clients;
+pub(super) mod io;
+mod proxy_header;
+mod tls;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pingora::apps::HttpServerApp;
-use pingora::protocols::http::ServerSession;
-use pingora::protocols::l4::ext::set_tcp_keepalive;
 use pingora::proxy::{HttpProxy, http_proxy};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use self::arrival::House;
+use self::clients::Clients;
+pub(super) use self::tls::Prepared;
+pub use self::tls::TlsError;
 use super::App;
-use super::client::{Client, Connection};
-use super::http2;
 use super::phases::Phases;
 use super::settings::{Settings, SetupError};
-use super::upstream::{keep_alive, server_conf};
+use super::upstream::server_conf;
 use crate::auth::Auth;
 use crate::entropy::SystemEntropy;
-use crate::metrics::Open;
 use crate::ops::RequestIds;
 use crate::ops::access_log::AccessLog;
+use crate::ops::listen::Listener;
+use crate::ops::remarks::Remarks;
 
-/// How many connections may wait to be accepted.
-const BACKLOG: u32 = 1024;
 /// How long to wait when no connection can be accepted (no file descriptor left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -56,7 +67,9 @@ impl Replacer {
     /// Those of [`Proxy::new`]; what was in force stays so.
     pub fn replace(&self, settings: Settings, auth: Arc<Auth>) -> Result<(), SetupError> {
         let (access_log, request_ids) = (Arc::clone(&self.access_log), Arc::clone(&self.request_ids));
-        self.in_force.store(Arc::new(Phases::new(settings, auth, access_log, request_ids)?));
+        let phases = Phases::new(settings, auth, access_log, request_ids)?;
+        show_expiries(&phases);
+        self.in_force.store(Arc::new(phases));
         Ok(())
     }
 }
@@ -83,21 +96,10 @@ impl std::fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// Opens the listening socket. Port 0 picks a free one.
-    ///
-    /// # Errors
-    /// Those of the operating system: the address is taken, or not ours.
-    pub async fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
-        let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(listen)?;
-        socket.listen(BACKLOG)
-    }
-
     /// Prepares everything; opens no connection and resolves no name.
     ///
     /// # Errors
-    /// An https upstream that could not be verified.
+    /// An https upstream that could not be verified; certificates that cannot be served.
     pub fn new(
         settings: Settings,
         auth: Arc<Auth>,
@@ -106,6 +108,7 @@ impl Proxy {
         let conf = settings.upstreams.first().map(server_conf).transpose()?.unwrap_or_default();
         let request_ids = Arc::new(RequestIds::new(&SystemEntropy));
         let phases = Phases::new(settings, auth, Arc::clone(&access_log), Arc::clone(&request_ids))?;
+        show_expiries(&phases);
         let in_force = Arc::new(ArcSwap::from_pointee(phases));
         let app = Arc::new(http_proxy(&Arc::new(conf), App(Arc::clone(&in_force))));
         Ok(Self { app, replacer: Replacer { in_force, access_log, request_ids } })
@@ -119,20 +122,34 @@ impl Proxy {
     /// Serves until `shutdown` turns true, then drains for at most `drain_deadline`.
     pub async fn serve(
         self,
-        listener: TcpListener,
+        listener: Listener,
         mut shutdown: watch::Receiver<bool>,
         drain_deadline: Duration,
     ) -> Drained {
         let (mut connections, draining) = (JoinSet::new(), shutdown.clone());
+        let (clients, remarks) = (Arc::new(Clients::default()), Arc::new(Remarks::default()));
         loop {
+            let room = connections.len() < self.replacer.in_force.load().settings.limits.connections;
+            if !room && remarks.due("full") {
+                tracing::warn!(
+                    connections = connections.len(),
+                    "there are as many connections as `proxy.limits.connections` allows; new ones wait"
+                );
+            }
             tokio::select! {
                 biased;
                 () = asked_to_stop(&mut shutdown) => break,
                 Some(_ended) = connections.join_next(), if !connections.is_empty() => {}
-                accepted = listener.accept() => match accepted {
-                    Ok((tcp, from)) => {
-                        let (app, phases) = (Arc::clone(&self.app), self.replacer.in_force.load_full());
-                        connections.spawn(serve_connection(app, phases, tcp, from, draining.clone()));
+                accepted = listener.accept(), if room => match accepted {
+                    Ok(accepted) => {
+                        let house = House {
+                            app: Arc::clone(&self.app),
+                            phases: self.replacer.in_force.load_full(),
+                            clients: Arc::clone(&clients),
+                            remarks: Arc::clone(&remarks),
+                            shutdown: draining.clone(),
+                        };
+                        connections.spawn(house.welcome(accepted));
                     }
                     Err(error) => {
                         tracing::error!(%error, "a connection could not be accepted");
@@ -147,6 +164,13 @@ impl Proxy {
     }
 }
 
+/// For alerts on certificates that are about to run out.
+fn show_expiries(phases: &Phases) {
+    let expiries = phases.tls.iter().flat_map(|tls| &tls.expiries);
+    let by_file = expiries.map(|(file, expires)| (file.display().to_string(), *expires));
+    phases.auth.metrics().tls_certificates(by_file);
+}
+
 /// Waits for the word; when nobody is left who could give it, that is one too.
 async fn asked_to_stop(shutdown: &mut watch::Receiver<bool>) {
     let _released_at_once = shutdown.wait_for(|now| *now).await;
@@ -159,54 +183,4 @@ async fn drain(mut connections: JoinSet<()>, deadline: Duration) -> Drained {
     let aborted = connections.len();
     connections.shutdown().await;
     Drained { finished: open.saturating_sub(aborted), aborted }
-}
-
-/// Whether the client speaks HTTP/2 without asking first (RFC 9113 §3.4).
-async fn begins_http2(tcp: &TcpStream, patience: Duration) -> bool {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    let mut seen = [0; PREFACE.len()];
-    let looking = async {
-        loop {
-            let there = tcp.peek(&mut seen).await.unwrap_or(0);
-            let so_far = seen.get(..there).unwrap_or_default();
-            if there == 0 || !PREFACE.starts_with(so_far) || there == PREFACE.len() {
-                return so_far == PREFACE;
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(patience, looking).await.unwrap_or(false)
-}
-
-async fn serve_connection(
-    app: Arc<HttpProxy<App>>,
-    phases: Arc<Phases>,
-    tcp: TcpStream,
-    from: SocketAddr,
-    shutdown: watch::Receiver<bool>,
-) {
-    let _open = Open::new(&phases.auth.metrics().connections);
-    // Neither is worth refusing a connection for.
-    let _slower = tcp.set_nodelay(true);
-    let _unnoticed_when_gone = set_tcp_keepalive(&tcp, &keep_alive());
-    let connection = Arc::new(Connection::new(from.ip()));
-    let (times, limits) = (&phases.settings.timeouts, &phases.settings.limits);
-    let http2 = phases.settings.entrance.http2 && begins_http2(&tcp, times.header_read).await;
-    let client = Client::new(tcp, Arc::clone(&connection), times.header_read, limits.header_bytes);
-    if http2 {
-        return http2::serve(app, client, connection, phases, shutdown).await;
-    }
-    let mut session = ServerSession::new_http1(Box::new(client));
-    session.set_keepalive(Some(times.keep_alive.as_secs().max(1)));
-    while let Some(reused) = app.process_new_http(session, &shutdown).await {
-        connection.resting();
-        let (stream, persistent) = reused.consume();
-        session = ServerSession::new_http1(stream);
-        if let Some(persistent) = persistent {
-            persistent.apply_to_session(&mut session);
-        }
-    }
-    if let Some(status) = connection.refusal() {
-        phases.record_refusal(&connection, status);
-    }
 }
