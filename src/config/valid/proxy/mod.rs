@@ -1,5 +1,6 @@
 //! `[proxy]`, checked: one listener, the apps behind it, and limits that leave room to work.
 
+mod health;
 mod limits;
 mod origins;
 mod pick;
@@ -19,11 +20,12 @@ use crate::config::raw::RawProxy;
 use crate::identity::headers::Layout;
 use crate::net::TrustedProxies;
 
+pub use health::{Ejection, HealthCheck};
 pub use limits::{Limits, Timeouts, UpstreamTimeouts};
 pub use origins::WebSocketOrigins;
 pub use server::Server;
 pub use tls::{CertificateFiles, ClientCertificates, Tls};
-pub use upstream::{Balance, Ejection, HealthCheck, Protocol, Upstream, UpstreamTls};
+pub use upstream::{Balance, Protocol, Upstream, UpstreamTls};
 
 /// Where requests arrive and where they go.
 #[derive(Clone, Debug, PartialEq)]

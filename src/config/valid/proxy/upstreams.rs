@@ -2,8 +2,8 @@
 
 use http::HeaderName;
 
-use super::upstream::{Ejection, Keys, Upstream};
-use super::{Around, UpstreamTimeouts, limits, pick, upstream};
+use super::upstream::{Keys, Upstream};
+use super::{Around, UpstreamTimeouts, health, limits, pick, upstream};
 use crate::config::check::Check;
 use crate::config::finding::Mistake;
 use crate::config::key::KeyPath;
@@ -161,8 +161,8 @@ fn one(
     let refused = |name: &HeaderName| refused(name, around.identity);
     let headers = set_headers::check(&raw.headers, &raw.headers_files, table, refused, check);
     let timeouts = limits::of_upstream(&raw.timeouts, &key("timeouts"), all, check);
-    let health = upstream::health(raw.health.as_ref(), &key("health"), check);
-    let ejection: Option<Ejection> = upstream::ejection(&raw.ejection, &key("ejection"), check);
+    let health = health::check(raw.health.as_ref(), &key("health"), check);
+    let ejection = health::ejection(&raw.ejection, &key("ejection"), check);
     let pool = limits::number(&key("keep_alive_pool"), raw.keep_alive_pool, 1, 100_000, check);
     let ((tls, protocol), (_, servers)) = (spoken?, servers?);
     let upstream = Upstream {
