@@ -74,6 +74,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("askama", &["pages", "emulator", "cli"]),
     ("redb", &["store"]),
     ("ipnet", &["net"]),
+    ("hickory_resolver", &["proxy"]),
+    ("x509_parser", &["proxy"]),
     ("psl", &["config"]),
     ("listenfd", &["forward_auth"]),
     ("tonic", &["forward_auth"]),

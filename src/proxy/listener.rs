@@ -22,7 +22,7 @@ use super::App;
 use super::client::{Client, Connection};
 use super::phases::Phases;
 use super::settings::{Settings, SetupError};
-use super::upstream::{keep_alive, server_conf};
+use super::upstreams::{keep_alive, server_conf};
 use crate::auth::Auth;
 use crate::entropy::SystemEntropy;
 use crate::metrics::Open;
@@ -55,7 +55,9 @@ impl Replacer {
     /// Those of [`Proxy::new`]; what was in force stays so.
     pub fn replace(&self, settings: Settings, auth: Arc<Auth>) -> Result<(), SetupError> {
         let (access_log, request_ids) = (Arc::clone(&self.access_log), Arc::clone(&self.request_ids));
-        self.in_force.store(Arc::new(Phases::new(settings, auth, access_log, request_ids)?));
+        let phases = Arc::new(Phases::new(settings, auth, access_log, request_ids)?);
+        let old = self.in_force.swap(Arc::clone(&phases));
+        phases.upstreams.take_over(&old.upstreams, phases.auth.metrics());
         Ok(())
     }
 }
@@ -102,7 +104,7 @@ impl Proxy {
         auth: Arc<Auth>,
         access_log: Arc<dyn AccessLog>,
     ) -> Result<Self, SetupError> {
-        let conf = settings.upstreams.first().map(server_conf).transpose()?.unwrap_or_default();
+        let conf = server_conf(&settings.upstreams);
         let request_ids = Arc::new(RequestIds::new(&SystemEntropy));
         let phases = Phases::new(settings, auth, Arc::clone(&access_log), Arc::clone(&request_ids))?;
         let in_force = Arc::new(ArcSwap::from_pointee(phases));
@@ -123,6 +125,7 @@ impl Proxy {
         drain_deadline: Duration,
     ) -> Drained {
         let (mut connections, draining) = (JoinSet::new(), shutdown.clone());
+        self.replacer.in_force.load().upstreams.start();
         loop {
             tokio::select! {
                 biased;
@@ -141,6 +144,7 @@ impl Proxy {
             }
         }
         drop(listener);
+        self.replacer.in_force.load().upstreams.stop();
         self.app.http_cleanup().await;
         drain(connections, drain_deadline).await
     }
