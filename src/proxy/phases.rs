@@ -125,7 +125,9 @@ impl Phases {
                 request.upstream = Some(Arc::clone(upstream));
                 Next::Forward
             }
-            Err(StatusCode::BAD_REQUEST) => Next::Answer(self.auth.bad_request(&self.facts(session, request))),
+            Err(StatusCode::BAD_REQUEST) => {
+                Next::Answer(self.auth.bad_request(&self.facts(session, request)))
+            }
             Err(status) => Next::Answer(own_pages::plain(status)),
         }
     }
@@ -266,12 +268,17 @@ pub(super) async fn peer(request: &mut Request) -> pingora::Result<Box<HttpPeer>
 
 /// A connection could not be made; says whether to try again. Nothing was sent yet, so every method may.
 pub(super) fn connect_failed(request: &mut Request, error: &Error) -> bool {
-    let (Some(upstream), Some(under_way)) = (&request.upstream, request.under_way.take()) else { return false };
+    let (Some(upstream), Some(under_way)) = (&request.upstream, request.under_way.take()) else {
+        return false;
+    };
     let (id, backend, kind) = (request.id.as_str(), under_way.backend(), error.root_etype().as_str());
-    tracing::warn!(
-        request_id = id, upstream = upstream.name(), server = %backend.address(), error = kind,
-        cause = %error.root_cause(), "no connection to the upstream"
-    );
+    // That one is out has been said; each try of it since is no news.
+    if upstream.trusts(backend) {
+        tracing::warn!(
+            request_id = id, upstream = upstream.name(), server = %backend.address(), error = kind,
+            cause = %error.root_cause(), "no connection to the upstream"
+        );
+    }
     request.tried.push(Arc::clone(backend));
     upstream.connect_failed(backend, &request.tried, kind)
 }

@@ -354,7 +354,9 @@ pub enum SetupError {
     #[error("{} is no path of a Unix socket: it is too long, or no UTF-8", .0.display())]
     NoSocket(PathBuf),
     /// A header that is not the operator's to set.
-    #[error("the header {name} cannot be set for the upstream {upstream}: Anteroom or HTTP itself says what it is")]
+    #[error(
+        "the header {name} cannot be set for the upstream {upstream}: Anteroom or HTTP itself says what it is"
+    )]
     ReservedHeader {
         /// The upstream.
         upstream: String,

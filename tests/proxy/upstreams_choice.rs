@@ -32,7 +32,11 @@ async fn each_path_has_its_app_and_the_rest_has_none() {
         ("/api/../public/wiki/", 400, (3, 1)),
     ] {
         let response = rig.get(target, "").await;
-        assert_eq!((response.status, (api.requests().len(), wiki.requests().len())), (status, asked), "{target}");
+        assert_eq!(
+            (response.status, (api.requests().len(), wiki.requests().len())),
+            (status, asked),
+            "{target}"
+        );
     }
     // Nothing is said of apps before it is clear who asks.
     let nobody = exchange(rig.address, "GET /nowhere HTTP/1.1\r\nHost: app.example\r\n\r\n").await;
@@ -72,16 +76,19 @@ async fn an_app_gets_its_own_headers_and_nobody_elses_identity() {
     let upstream = Upstream::start().await;
     let mut plan = plan(upstream.address());
     let headers = [("x-api-key", "ours"), ("x-forwarded-for", "192.0.2.1")];
-    plan.upstream().headers = headers
-        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-        .into();
+    plan.upstream().headers =
+        headers.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).into();
     plan.upstream().pass_host = false;
     let rig = Rig::start(plan).await;
     rig.get("/", "X-Api-Key: theirs\r\nx-api-key: theirs\r\n").await;
     let seen = upstream.last();
     assert_eq!(seen.all("x-api-key"), ["ours"]);
     assert_eq!(seen.all("x-anteroom-account-id"), ["557058:ada"]);
-    assert_eq!(seen.all("x-forwarded-for"), ["127.0.0.1"], "where a request came from is not the operator's to say");
+    assert_eq!(
+        seen.all("x-forwarded-for"),
+        ["127.0.0.1"],
+        "where a request came from is not the operator's to say"
+    );
     assert_eq!(seen.all("host"), [upstream.address().to_string()]);
     assert_eq!(seen.all("x-forwarded-host"), ["app.example"]);
 }

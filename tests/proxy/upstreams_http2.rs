@@ -143,7 +143,8 @@ fn tls(chain: &str, alpn: &[&str], demanding: bool) -> ServerConfig {
     let config = if demanding {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(file("mutual-ca.pem")).unwrap()).unwrap();
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
         config.with_client_cert_verifier(verifier)
     } else {
         config.with_no_client_auth()
@@ -156,8 +157,11 @@ fn tls(chain: &str, alpn: &[&str], demanding: bool) -> ServerConfig {
 fn speaking(address: SocketAddr, protocol: Protocol, ca: Option<&str>) -> Plan {
     let mut plan = plan(address);
     plan.upstream().protocol = protocol;
-    plan.upstream().tls =
-        ca.map(|ca| UpstreamTls { server_name: "upstream.test".into(), ca_file: Some(file(ca)), certificate: None });
+    plan.upstream().tls = ca.map(|ca| UpstreamTls {
+        server_name: "upstream.test".into(),
+        ca_file: Some(file(ca)),
+        certificate: None,
+    });
     plan
 }
 
@@ -177,10 +181,12 @@ async fn prior_knowledge_in_the_clear() {
     }
     let mut client = RawClient::connect(rig.address).await;
     client.send(rig.signed_in("HEAD /", "")).await;
-    let head = client.response_to("HEAD").await;
-    assert!(head.body.is_empty());
-    eprintln!("{head:?}");
+    assert!(client.response_to("HEAD").await.body.is_empty());
     let mut client = RawClient::connect(rig.address).await;
+    for _ in 0..2 {
+        client.send(rig.signed_in("GET /", "")).await;
+        assert_eq!(client.response().await.status, 200, "the client's connection stays");
+    }
     client.send(rig.signed_in("POST /echo", "Content-Length: 3\r\n") + "abc").await;
     assert_eq!(client.response().await.text(), "abc");
 }
@@ -261,9 +267,33 @@ async fn an_app_may_demand_to_know_who_asks() {
     let rig = Rig::start(plan).await;
     assert_eq!(rig.get("/", "").await.text(), "HTTP/1.1");
     assert_eq!(rig.get("/", "").await.text(), "HTTP/1.1");
-    let asked = async { while seen.requests.load(Ordering::SeqCst) < 3 { tokio::task::yield_now().await } };
+    let asked = async {
+        while seen.requests.load(Ordering::SeqCst) < 3 {
+            tokio::task::yield_now().await
+        }
+    };
     tokio::time::timeout(crate::support::DEADLINE, asked).await.expect("two requests and a health check");
     assert!(rig.auth.metrics().expose().contains(&format!("server=\"{address}\"}} 1")));
+}
+
+/// The connection of an app that trusts the server is at hand; one that does not must not find it.
+#[tokio::test]
+async fn apps_that_trust_others_share_no_connections() {
+    for (protocol, alpn) in [(Protocol::Http1, "http/1.1"), (Protocol::Http2, "h2")] {
+        let (address, seen) = app(Some(tls("upstream.pem", &[alpn], false))).await;
+        let mut plan = speaking(address, protocol, Some("ca.pem"));
+        let mut other = plan.upstream().clone();
+        (other.name, other.path) = ("other".into(), "/other/".into());
+        other.tls.as_mut().unwrap().ca_file = Some(file("other-ca.pem"));
+        plan.settings.upstreams.push(other);
+        let rig = Rig::start(plan).await;
+        for (target, status, requests) in
+            [("/", 200, 1), ("/other/", 502, 1), ("/", 200, 2), ("/other/", 502, 2)]
+        {
+            assert_eq!(rig.get(target, "").await.status, status, "{protocol:?} {target}");
+            assert_eq!(seen.requests.load(Ordering::SeqCst), requests);
+        }
+    }
 }
 
 #[tokio::test]

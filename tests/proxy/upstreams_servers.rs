@@ -94,7 +94,8 @@ async fn an_account_keeps_its_server_until_that_one_dies() {
     for _ in 0..8 {
         assert_eq!(rig.get("/", "").await.status, 200);
     }
-    let home = servers.iter().position(|server| server.requests().len() == 8).expect("one server had them all");
+    let home =
+        servers.iter().position(|server| server.requests().len() == 8).expect("one server had them all");
     // Another one dies: nothing changes for this account.
     let other = servers.remove((home + 1) % 4);
     let home = if (home + 1) % 4 < home { home - 1 } else { home };

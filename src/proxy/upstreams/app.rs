@@ -120,6 +120,11 @@ impl Upstream {
         Ok((peer, InFlight::new(backend)))
     }
 
+    /// Whether a server counts as well.
+    pub(crate) fn trusts(&self, backend: &Backend) -> bool {
+        backend.well()
+    }
+
     /// A connection could not be made; says whether another try makes sense. `tried` has this one already.
     pub(crate) fn connect_failed(&self, backend: &Backend, tried: &[Arc<Backend>], why: &str) -> bool {
         let change = backend.failed(now(), self.ejection);
@@ -169,8 +174,9 @@ impl Upstream {
     fn pick(&self, account: Option<&str>, tried: &[Arc<Backend>]) -> Option<Arc<Backend>> {
         let account = account.filter(|_| self.balance == Balance::Account).map(|id| fnv(id.as_bytes()));
         let (backends, turn, now) = (self.pool.backends(), self.turn.fetch_add(1, Ordering::Relaxed), now());
-        let among =
-            |eligible: &dyn Fn(&Backend) -> bool| balance::pick(self.balance, &backends, turn, account, eligible);
+        let among = |eligible: &dyn Fn(&Backend) -> bool| {
+            balance::pick(self.balance, &backends, turn, account, eligible)
+        };
         if let Some(picked) = among(&|b| (b.well() || b.due(now)) && fresh(b, tried))
             && (picked.well() || picked.claim(now, self.ejection))
         {
@@ -209,9 +215,15 @@ mod tests {
         let with = |name: &'static str| {
             app(|up| up.headers = vec![(HeaderName::from_static(name), HeaderValue::from_static("x"))])
         };
-        for name in
-            ["x-anteroom-email", "x_anteroom_roles", "host", "connection", "transfer-encoding", "cookie", "te"]
-        {
+        for name in [
+            "x-anteroom-email",
+            "x_anteroom_roles",
+            "host",
+            "connection",
+            "transfer-encoding",
+            "cookie",
+            "te",
+        ] {
             assert!(matches!(with(name), Err(SetupError::ReservedHeader { .. })), "{name}");
         }
         assert!(with("x-api-key").is_ok());
@@ -220,7 +232,8 @@ mod tests {
 
     #[test]
     fn the_dead_are_passed_over_and_all_dead_are_tried() {
-        let app = app(|up| up.ejection = Ejection { failures: 1, duration: Duration::from_secs(60) }).unwrap();
+        let app =
+            app(|up| up.ejection = Ejection { failures: 1, duration: Duration::from_secs(60) }).unwrap();
         let all = app.pool.backends().clone();
         assert!(app.connect_failed(&all[1], &[Arc::clone(&all[1])], "refused"));
         let took: Vec<u16> = (0..6).map(|_| port(&app.pick(None, &[]).unwrap())).collect();
@@ -228,7 +241,8 @@ mod tests {
         for backend in all.iter() {
             app.connect_failed(backend, &all, "refused");
         }
-        let took: std::collections::HashSet<u16> = (0..6).map(|_| port(&app.pick(None, &[]).unwrap())).collect();
+        let took: std::collections::HashSet<u16> =
+            (0..6).map(|_| port(&app.pick(None, &[]).unwrap())).collect();
         assert_eq!(took.len(), 3);
         app.connected(&all[0]);
         assert_eq!((0..6).map(|_| port(&app.pick(None, &[]).unwrap())).max(), Some(1));
@@ -243,7 +257,10 @@ mod tests {
             assert!(fresh(&backend, &tried));
             tried.push(backend);
         }
-        assert!(!app.connect_failed(&tried[2], &tried, "refused"), "there is none left, and three are enough");
+        assert!(
+            !app.connect_failed(&tried[2], &tried, "refused"),
+            "there is none left, and three are enough"
+        );
     }
 
     #[tokio::test]

@@ -71,8 +71,9 @@ mod tests {
             let picked = pick(Balance::LeastRequests, &all, turn, None, |_| true).unwrap();
             assert_eq!(picked.key, all[1].key);
         }
-        let ties: std::collections::HashSet<u64> =
-            (0..2).map(|turn| pick(Balance::LeastRequests, &backends(2), turn, None, |_| true).unwrap().key).collect();
+        let ties: std::collections::HashSet<u64> = (0..2)
+            .map(|turn| pick(Balance::LeastRequests, &backends(2), turn, None, |_| true).unwrap().key)
+            .collect();
         assert_eq!(ties.len(), 2, "those with equally few take turns");
     }
 

@@ -33,7 +33,12 @@ pub(super) async fn watch(upstream: Arc<Upstream>) {
         }
         let mut questions = JoinSet::new();
         for backend in upstream.pool().backends().iter() {
-            questions.spawn(ask(Arc::clone(&upstream), Arc::clone(backend), Arc::clone(&connector), check.clone()));
+            questions.spawn(ask(
+                Arc::clone(&upstream),
+                Arc::clone(backend),
+                Arc::clone(&connector),
+                check.clone(),
+            ));
         }
         while questions.join_next().await.is_some() {}
         sleep(jittered(check.interval)).await;
@@ -67,7 +72,9 @@ async fn status(
     if matches!(session, HttpSession::H2(_)) {
         let scheme = if tls { "https" } else { "http" };
         let parts = Uri::builder().scheme(scheme).authority(host).path_and_query(path).build();
-        header.set_uri(parts.map_err(|_| pingora::Error::explain(pingora::ErrorType::InternalError, "no URI"))?);
+        header.set_uri(
+            parts.map_err(|_| pingora::Error::explain(pingora::ErrorType::InternalError, "no URI"))?,
+        );
         header.set_version(Version::HTTP_2);
     } else {
         header.insert_header("Host", host)?;

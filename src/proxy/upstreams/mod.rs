@@ -89,7 +89,8 @@ impl Upstreams {
                 Hosts::Any => true,
                 Hosts::Only(places) => host.is_some_and(|host| places.contains(&host.place())),
             };
-            of_host && path.strip_prefix(&*rule.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            of_host
+                && path.strip_prefix(&*rule.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         self.rules.iter().find(matching).map(|rule| &rule.upstream)
     }
@@ -219,5 +220,31 @@ mod tests {
         assert!(matches!(Upstreams::new(&[], &layout(), &Metrics::new()), Err(SetupError::NoServer(_))));
         let nowhere = [upstream_at(&[])];
         assert!(matches!(Upstreams::new(&nowhere, &layout(), &Metrics::new()), Err(SetupError::NoServer(_))));
+    }
+
+    #[tokio::test]
+    async fn new_settings_take_the_watch_over() {
+        let metrics = Metrics::new();
+        let with = |ports: &[u16]| Upstreams::new(&[upstream_at(ports)], &layout(), &metrics).unwrap();
+        let watched = |all: &Upstreams| all.tasks.lock().unwrap().is_some();
+        let (old, new, unserved) = (with(&[81, 82]), with(&[82, 83]), with(&[82, 83]));
+        unserved.take_over(&old, &metrics);
+        assert!(!watched(&unserved), "nobody serves yet");
+        old.start();
+        let ejection = settings::Ejection { failures: 1, ..settings::Ejection::default() };
+        for backend in old.rules[0].upstream.pool().backends().iter() {
+            backend.failed(1, ejection);
+        }
+        new.take_over(&old, &metrics);
+        assert!(watched(&new) && !watched(&old));
+        let well: Vec<bool> = new.rules[0].upstream.pool().backends().iter().map(|b| b.well()).collect();
+        assert_eq!(well, [false, true]);
+        let text = metrics.expose();
+        for (server, line) in [(81, None), (82, Some(0)), (83, Some(1))] {
+            let name = format!("upstream_healthy{{upstream=\"app\",server=\"127.0.0.1:{server}\"}}");
+            let told = text.lines().find_map(|line| line.strip_prefix(&format!("anteroom_{name} ")));
+            assert_eq!(told, line.map(|n| n.to_string()).as_deref(), "{text}");
+        }
+        assert!(new.stop() && !new.stop());
     }
 }

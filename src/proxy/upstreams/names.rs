@@ -59,7 +59,8 @@ impl Resolver {
             return Ok(Found { addresses, ttl: HOSTS_TTL });
         }
         let answer = timeout(PATIENCE, self.resolver()?.lookup_ip(host)).await;
-        let answer = answer.map_err(|_| "no answer in time".to_owned())?.map_err(|error| error.to_string())?;
+        let answer =
+            answer.map_err(|_| "no answer in time".to_owned())?.map_err(|error| error.to_string())?;
         let ttl = Instant::from_std(answer.valid_until()).saturating_duration_since(Instant::now());
         let mut addresses: Vec<IpAddr> = answer.iter().collect();
         addresses.sort_unstable();

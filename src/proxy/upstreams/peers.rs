@@ -123,6 +123,7 @@ fn for_health(plain: &HttpPeer, check: &HealthCheck) -> HttpPeer {
     options.write_timeout = Some(check.timeout);
     // Then pingora keeps none for the next one.
     options.max_h2_streams = 1;
+    options.h2_ping_interval = None;
     peer
 }
 

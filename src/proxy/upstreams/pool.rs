@@ -74,7 +74,8 @@ impl Pool {
             let (label, own_host, name, address) = match server {
                 settings::Server::Tcp { host, port } => {
                     let label = net::authority(host, *port, tls);
-                    let address = host.parse::<IpAddr>().ok().map(|ip| SocketAddr::Inet(Inet::new(ip, *port)));
+                    let address =
+                        host.parse::<IpAddr>().ok().map(|ip| SocketAddr::Inet(Inet::new(ip, *port)));
                     let name = address.is_none().then(|| Name::new(host, *port));
                     (label.clone(), label, name, address)
                 }
@@ -96,7 +97,8 @@ impl Pool {
             })
         };
         let servers = upstream.servers.iter().enumerate().map(server).collect::<Result<_, SetupError>>()?;
-        let pool = Self { upstream: upstream.name.as_str().into(), servers, backends: ArcSwap::default(), resolver };
+        let pool =
+            Self { upstream: upstream.name.as_str().into(), servers, backends: ArcSwap::default(), resolver };
         pool.publish();
         Ok(pool)
     }
@@ -125,7 +127,9 @@ impl Pool {
                 upstream, server = %backend.address, why,
                 "a server takes no requests: they go to the others as long as there are any"
             ),
-            Change::Back => tracing::info!(upstream, server = %backend.address, "a server takes requests again"),
+            Change::Back => {
+                tracing::info!(upstream, server = %backend.address, "a server takes requests again")
+            }
         }
         if let Some(server) = server {
             let well = server.lock().iter().any(|backend| backend.well());
@@ -194,7 +198,9 @@ impl Pool {
                 times.until = Instant::now() + RETRY;
                 if !name.failing.swap(true, Relaxed) {
                     tracing::warn!(
-                        upstream = &*self.upstream, host = &*name.host, error,
+                        upstream = &*self.upstream,
+                        host = &*name.host,
+                        error,
                         "the upstream's name could not be resolved: its last known addresses stay in use"
                     );
                 }

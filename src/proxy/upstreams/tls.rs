@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pingora::protocols::tls::CaType;
-use pingora::tls::{RootCertStore, load_platform_certs_incl_env_into_store};
+use pingora::tls::{RootCertStore, load_native_certs};
 use pingora::utils::tls::{CertKey, WrappedX509};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -65,15 +65,13 @@ fn from_file(file: &Path) -> Result<Arc<CaType>, SetupError> {
 /// The system's; those among them that make no sense to us are passed over, as one of a hundred is no reason to stop.
 fn from_system() -> Result<Arc<CaType>, SetupError> {
     let from = "the system's store";
-    let mut store = RootCertStore::empty();
-    load_platform_certs_incl_env_into_store(&mut store)
-        .map_err(|e| SetupError::Authorities { from: from.into(), reason: e.root_cause().to_string() })?;
-    let native = pingora::tls::load_native_certs()
+    let native = load_native_certs()
         .map_err(|error| SetupError::Authorities { from: from.into(), reason: error.to_string() })?;
     let usable = |certificate: &CertificateDer<'_>| {
         RootCertStore::empty().add(certificate.clone().into_owned()).is_ok()
     };
-    let native = native.into_iter().filter(usable).filter_map(|certificate| parsed(certificate.to_vec()).ok());
+    let native =
+        native.into_iter().filter(usable).filter_map(|certificate| parsed(certificate.to_vec()).ok());
     let certificates: Vec<WrappedX509> = native.collect();
     if certificates.is_empty() {
         return Err(SetupError::NoAuthorities(from.into()));
@@ -143,9 +141,12 @@ mod tests {
             credentials(&UpstreamTls { certificate, ..with("app.example", Some(file("ca.pem"))) }, &mut None)
         };
         assert!(read("upstream.pem", "upstream.key").unwrap().certificate.is_some());
-        for (chain, key) in
-            [("ca.pem", "upstream.key"), ("upstream.key", "upstream.key"), ("upstream.pem", "ca.pem"), ("x", "y")]
-        {
+        for (chain, key) in [
+            ("ca.pem", "upstream.key"),
+            ("upstream.key", "upstream.key"),
+            ("upstream.pem", "ca.pem"),
+            ("x", "y"),
+        ] {
             let refused = read(chain, key);
             assert!(matches!(refused, Err(SetupError::ClientCertificate { .. })), "{chain} {key}");
         }
