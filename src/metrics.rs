@@ -121,6 +121,12 @@ struct FileLabels {
     file: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpstreamLabels {
+    upstream: String,
+    server: String,
+}
+
 /// Every series.
 #[derive(Debug)]
 pub struct Metrics {
@@ -136,6 +142,7 @@ pub struct Metrics {
     sign_outs: Counter,
     store_errors: Counter,
     upstream_errors: Counter,
+    upstream_healthy: Family<UpstreamLabels, Gauge>,
     gateway_refusals: Family<ReasonLabels, Counter>,
     http2_refusals: Family<ReasonLabels, Counter>,
     connections_refused: Family<ReasonLabels, Counter>,
@@ -220,6 +227,11 @@ impl Metrics {
                 "Requests the upstream did not answer",
                 Counter::default()
             ),
+            upstream_healthy: register!(
+                "upstream_healthy",
+                "1 when a server of an upstream takes requests",
+                Family::default()
+            ),
             gateway_refusals: register!(
                 "forward_auth_refusals",
                 "Questions of gateways that got no decision, by reason",
@@ -303,6 +315,18 @@ impl Metrics {
     /// Counts an upstream failure.
     pub fn upstream_error(&self) {
         self.upstream_errors.inc();
+    }
+
+    /// The gauge of one server of an upstream: 1 when it takes requests.
+    pub fn upstream_healthy(&self, upstream: &str, server: &str) -> Gauge {
+        let labels = UpstreamLabels { upstream: upstream.to_owned(), server: server.to_owned() };
+        self.upstream_healthy.get_or_create_owned(&labels)
+    }
+
+    /// Forgets a server that is no more.
+    pub fn upstream_gone(&self, upstream: &str, server: &str) {
+        let labels = UpstreamLabels { upstream: upstream.to_owned(), server: server.to_owned() };
+        self.upstream_healthy.remove(&labels);
     }
 
     /// Counts a question of a gateway that got no decision.

@@ -78,6 +78,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("askama", &["pages", "emulator", "cli"]),
     ("redb", &["store"]),
     ("ipnet", &["net"]),
+    ("hickory_resolver", &["proxy"]),
+    ("x509_parser", &["proxy"]),
     ("psl", &["config"]),
     ("listenfd", &["ops"]),
     ("tonic", &["forward_auth"]),

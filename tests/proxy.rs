@@ -18,4 +18,7 @@ pub(crate) mod rig;
 mod strictness;
 mod tls;
 mod upstream_down;
+mod upstreams_choice;
+mod upstreams_http2;
+mod upstreams_servers;
 mod websocket;

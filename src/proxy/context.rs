@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::phases::Phases;
-use super::upstream::Kind;
+use super::upstreams::{Backend, InFlight, Kind, Upstream};
 use crate::auth::SessionPermit;
 use crate::metrics::{Decision, Open};
 use crate::ops::RequestId;
@@ -25,8 +25,12 @@ pub(super) struct Request {
     pub(super) permit: Option<SessionPermit>,
     /// What it needs of the upstream's connection.
     pub(super) kind: Kind,
-    /// How often the upstream was tried.
-    pub(super) attempts: usize,
+    /// The app it is for, once it may pass.
+    pub(super) upstream: Option<Arc<Upstream>>,
+    /// The server that it is under way to.
+    pub(super) under_way: Option<InFlight>,
+    /// The servers that took no connection.
+    pub(super) tried: Vec<Arc<Backend>>,
     /// When the upstream was asked.
     pub(super) asked: Option<Instant>,
     /// How long it took to answer.
@@ -46,7 +50,9 @@ impl Request {
             decision: None,
             permit: None,
             kind: Kind::Plain,
-            attempts: 0,
+            upstream: None,
+            under_way: None,
+            tried: Vec::new(),
             asked: None,
             answered: None,
             websocket: None,

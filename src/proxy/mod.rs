@@ -6,7 +6,6 @@
 
 mod client;
 mod context;
-mod dns;
 mod entrance;
 mod facts;
 mod forwarded;
@@ -16,8 +15,7 @@ mod phases;
 mod response;
 pub mod settings;
 mod streams;
-mod upstream;
-mod websocket_gate;
+mod upstreams;
 
 use std::sync::Arc;
 
@@ -26,6 +24,7 @@ use async_trait::async_trait;
 use http::{StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
+use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
@@ -70,24 +69,33 @@ impl ProxyHttp for App {
         request: &mut Request,
     ) -> pingora::Result<Box<HttpPeer>> {
         request.asked = Some(Instant::now());
-        let peer = request.phases.upstream.peer(request.kind, request.attempts).await;
-        peer.ok_or_else(|| {
-            Error::explain(ErrorType::ConnectNoRoute, "no address for the upstream's name").into_up()
-        })
+        phases::peer(request).await
     }
 
     fn fail_to_connect(
         &self,
         _session: &mut Session,
-        peer: &HttpPeer,
+        _peer: &HttpPeer,
         request: &mut Request,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        error.set_retry(request.phases.upstream.connect_failed(request.attempts));
-        request.attempts += 1;
-        let (id, kind) = (request.id.as_str(), error.root_etype().as_str());
-        tracing::warn!(request_id = id, upstream = %peer._address, error = kind, cause = %error.root_cause(), "no connection to the upstream");
+        error.set_retry(phases::connect_failed(request, &error));
         error
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        reused: bool,
+        _peer: &HttpPeer,
+        _fd: std::os::unix::io::RawFd,
+        _digest: Option<&Digest>,
+        request: &mut Request,
+    ) -> pingora::Result<()> {
+        if !reused && let (Some(upstream), Some(under_way)) = (&request.upstream, &request.under_way) {
+            upstream.connected(under_way.backend());
+        }
+        Ok(())
     }
 
     async fn upstream_request_filter(
@@ -157,6 +165,7 @@ impl ProxyHttp for App {
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, request: &mut Request) {
         request.websocket = None;
+        request.under_way = None;
         request.phases.record(session, request);
     }
 

@@ -4,17 +4,18 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, EXPECT, HOST, TE, UPGRADE, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, EXPECT, HOST, TE, UPGRADE, USER_AGENT};
 use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
+use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::client::{Client, Connection};
 use super::context::Request;
 use super::entrance::Prepared;
 use super::settings::{Settings, SetupError};
-use super::upstream::{Kind, Upstream};
+use super::upstreams::{Kind, Upstreams};
 use super::{facts, forwarded, http2, own_pages};
 use crate::auth::{Auth, Check, Endpoint, RequestFacts};
 use crate::clock::{Clock, SystemClock};
@@ -28,7 +29,7 @@ use crate::reply::Reply;
 pub(super) struct Phases {
     pub(super) auth: Arc<Auth>,
     pub(super) settings: Settings,
-    pub(super) upstream: Upstream,
+    pub(super) upstreams: Upstreams,
     /// TLS towards clients, if it is spoken.
     pub(super) tls: Option<Prepared>,
     pub(super) request_ids: Arc<RequestIds>,
@@ -55,15 +56,14 @@ impl Phases {
         access_log: Arc<dyn AccessLog>,
         request_ids: Arc<RequestIds>,
     ) -> Result<Self, SetupError> {
-        let first = settings.upstreams.first().ok_or_else(|| SetupError::NoServer("app".into()))?;
-        let upstream = Upstream::new(first)?;
+        let upstreams = Upstreams::new(&settings.upstreams, auth.layout(), auth.metrics())?;
         let tls = settings.entrance.tls.as_ref();
         let tls = tls.map(|tls| Prepared::new(tls, settings.entrance.http2)).transpose()?;
         let host = |origin: &Origin| {
             HeaderValue::from_str(origin.authority()).unwrap_or(HeaderValue::from_static(""))
         };
         let public_hosts = auth.origins().iter().map(host).collect();
-        Ok(Self { auth, access_log, settings, upstream, tls, request_ids, public_hosts })
+        Ok(Self { auth, access_log, settings, upstreams, tls, request_ids, public_hosts })
     }
 
     fn facts<'a>(&self, session: &'a Session, request: &'a Request) -> RequestFacts<'a> {
@@ -121,10 +121,26 @@ impl Phases {
         match check {
             Check::Forward(permit) => {
                 request.permit = Some(permit);
-                Next::Forward
+                self.choose(session, request)
             }
             Check::Own(endpoint) => Next::Serve(endpoint),
             Check::Answer(reply) => Next::Answer(reply),
+        }
+    }
+
+    /// The app that a permitted request is for.
+    fn choose(&self, session: &Session, request: &mut Request) -> Next {
+        let header = session.req_header();
+        let host = self.auth.origins().of_host(host_of(header));
+        match self.upstreams.of(host, header.uri.path()) {
+            Ok(upstream) => {
+                request.upstream = Some(Arc::clone(upstream));
+                Next::Forward
+            }
+            Err(StatusCode::BAD_REQUEST) => {
+                Next::Answer(self.auth.bad_request(&self.facts(session, request)))
+            }
+            Err(status) => Next::Answer(own_pages::plain(status)),
         }
     }
 
@@ -152,6 +168,13 @@ impl Phases {
         let host = host_of(session.req_header());
         forwarded::remove_claims(header, self.auth.layout());
         forwarded::remove_cookies(header, |line| self.auth.cookie_names().strip(line))?;
+        if !header.raw_path().starts_with(b"/") {
+            let origin_form = header.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+            header.set_raw_path(origin_form.as_bytes())?;
+        }
+        if let (Some(upstream), Some(under_way)) = (&request.upstream, &request.under_way) {
+            upstream.prepare(header, under_way.backend())?;
+        }
         if let Some(client) = client_of(session) {
             let https = self.settings.public_scheme_https;
             forwarded::set(header, &client.forwarded_for, https, self.public_host(host))?;
@@ -168,14 +191,7 @@ impl Phases {
                 header.insert_header(name, value)?;
             }
         }
-        if !header.raw_path().starts_with(b"/") {
-            let origin_form = header.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-            header.set_raw_path(origin_form.as_bytes())?;
-        }
-        match self.upstream.own_host() {
-            Some(host) => header.insert_header(HOST, host.clone()),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// The host that a request is for, as one of ours: the central one when nobody named it.
@@ -247,6 +263,44 @@ impl Phases {
     }
 }
 
+/// The connection to make for a request that was given leave.
+pub(super) async fn peer(request: &mut Request) -> pingora::Result<Box<HttpPeer>> {
+    // What an earlier try counted is over.
+    request.under_way = None;
+    let Some(upstream) = &request.upstream else {
+        return Error::e_explain(ErrorType::InternalError, "a request for no app was about to be sent");
+    };
+    let account = request.permit.as_ref().and_then(|permit| permit.session());
+    let account = account.map(|live| live.session().person.account_id.as_str());
+    match upstream.peer(request.kind, account, &request.tried).await {
+        Ok((peer, under_way)) => {
+            request.under_way = Some(under_way);
+            Ok(peer)
+        }
+        Err(none) => {
+            tracing::warn!(request_id = request.id.as_str(), upstream = upstream.name(), "{none}");
+            Err(Error::explain(ErrorType::ConnectNoRoute, none.to_string()).into_up())
+        }
+    }
+}
+
+/// A connection could not be made; says whether to try again. Nothing was sent yet, so every method may.
+pub(super) fn connect_failed(request: &mut Request, error: &Error) -> bool {
+    let (Some(upstream), Some(under_way)) = (&request.upstream, request.under_way.take()) else {
+        return false;
+    };
+    let (id, backend, kind) = (request.id.as_str(), under_way.backend(), error.root_etype().as_str());
+    // That one is out has been said; each try of it since is no news.
+    if upstream.trusts(backend) {
+        tracing::warn!(
+            request_id = id, upstream = upstream.name(), server = %backend.address(), error = kind,
+            cause = %error.root_cause(), "no connection to the upstream"
+        );
+    }
+    request.tried.push(Arc::clone(backend));
+    upstream.connect_failed(backend, &request.tried, kind)
+}
+
 /// The connection below a session. `None` only where a test builds sessions without one.
 pub(super) fn client_of(session: &Session) -> Option<&Arc<Connection>> {
     let Some(stream) = session.stream() else { return http2::connection_of(session) };
@@ -264,9 +318,12 @@ fn ip_of(session: &Session) -> IpAddr {
 }
 
 fn kind_of(header: &RequestHeader) -> Kind {
+    let grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
     let listens = |value: &HeaderValue| value.as_bytes().starts_with(b"text/event-stream");
     if facts::opens_websocket(header) {
         Kind::Upgrade
+    } else if header.headers.get(CONTENT_TYPE).is_some_and(grpc) {
+        Kind::Grpc
     } else if header.method == Method::GET && header.headers.get(ACCEPT).is_some_and(listens) {
         Kind::EventStream
     } else {

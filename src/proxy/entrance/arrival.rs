@@ -25,7 +25,7 @@ use crate::proxy::App;
 use crate::proxy::client::{Client, Connection};
 use crate::proxy::http2;
 use crate::proxy::phases::Phases;
-use crate::proxy::upstream::keep_alive;
+use crate::proxy::upstreams::keep_alive;
 
 /// What a client with prior knowledge of HTTP/2 begins with (RFC 9113 §3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -35,7 +35,7 @@ pub use self::tls::TlsError;
 use super::App;
 use super::phases::Phases;
 use super::settings::{Settings, SetupError};
-use super::upstream::server_conf;
+use super::upstreams::server_conf;
 use crate::auth::Auth;
 use crate::entropy::SystemEntropy;
 use crate::ops::RequestIds;
@@ -67,9 +67,10 @@ impl Replacer {
     /// Those of [`Proxy::new`]; what was in force stays so.
     pub fn replace(&self, settings: Settings, auth: Arc<Auth>) -> Result<(), SetupError> {
         let (access_log, request_ids) = (Arc::clone(&self.access_log), Arc::clone(&self.request_ids));
-        let phases = Phases::new(settings, auth, access_log, request_ids)?;
+        let phases = Arc::new(Phases::new(settings, auth, access_log, request_ids)?);
         show_expiries(&phases);
-        self.in_force.store(Arc::new(phases));
+        let old = self.in_force.swap(Arc::clone(&phases));
+        phases.upstreams.take_over(&old.upstreams, phases.auth.metrics());
         Ok(())
     }
 }
@@ -105,7 +106,7 @@ impl Proxy {
         auth: Arc<Auth>,
         access_log: Arc<dyn AccessLog>,
     ) -> Result<Self, SetupError> {
-        let conf = settings.upstreams.first().map(server_conf).transpose()?.unwrap_or_default();
+        let conf = server_conf(&settings.upstreams);
         let request_ids = Arc::new(RequestIds::new(&SystemEntropy));
         let phases = Phases::new(settings, auth, Arc::clone(&access_log), Arc::clone(&request_ids))?;
         show_expiries(&phases);
@@ -128,6 +129,7 @@ impl Proxy {
     ) -> Drained {
         let (mut connections, draining) = (JoinSet::new(), shutdown.clone());
         let (clients, remarks) = (Arc::new(Clients::default()), Arc::new(Remarks::default()));
+        self.replacer.in_force.load().upstreams.start();
         loop {
             let room = connections.len() < self.replacer.in_force.load().settings.limits.connections;
             if !room && remarks.due("full") {
@@ -159,6 +161,7 @@ impl Proxy {
             }
         }
         drop(listener);
+        self.replacer.in_force.load().upstreams.stop();
         self.app.http_cleanup().await;
         drain(connections, drain_deadline).await
     }

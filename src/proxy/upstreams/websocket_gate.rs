@@ -17,7 +17,7 @@ use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
 use pingora::{Error, ErrorType, OrErr as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 /// One would do as long as pingora polls its own queue first; two do not depend on that.
 const HELD_POLLS: u8 = 2;
@@ -29,23 +29,32 @@ pub(super) struct GatedConnect;
 #[async_trait]
 impl L4Connect for GatedConnect {
     async fn connect(&self, address: &SocketAddr) -> pingora::Result<Stream> {
-        let Some(address) = address.as_inet() else {
-            return Error::e_explain(ErrorType::ConnectError, "not an internet address");
+        let failed = "connecting a WebSocket";
+        let socket: Box<dyn VirtualSocket> = match address {
+            SocketAddr::Inet(address) => {
+                let tcp = TcpStream::connect(address).await.or_err(ErrorType::ConnectError, failed)?;
+                tcp.set_nodelay(true).or_err(ErrorType::ConnectError, failed)?;
+                Box::new(Gated { stream: tcp, held: 0 })
+            }
+            SocketAddr::Unix(address) => {
+                let Some(path) = address.as_pathname() else {
+                    return Error::e_explain(ErrorType::ConnectError, "not the path of a socket");
+                };
+                let unix = UnixStream::connect(path).await.or_err(ErrorType::ConnectError, failed)?;
+                Box::new(Gated { stream: unix, held: 0 })
+            }
         };
-        let tcp =
-            TcpStream::connect(address).await.or_err(ErrorType::ConnectError, "connecting a WebSocket")?;
-        tcp.set_nodelay(true).or_err(ErrorType::ConnectError, "connecting a WebSocket")?;
-        Ok(VirtualSocketStream::new(Box::new(Gated { tcp, held: 0 })).into())
+        Ok(VirtualSocketStream::new(socket).into())
     }
 }
 
 #[derive(Debug)]
-struct Gated {
-    tcp: TcpStream,
+struct Gated<S> {
+    stream: S,
     held: u8,
 }
 
-impl AsyncRead for Gated {
+impl<S: AsyncRead + Unpin> AsyncRead for Gated<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -56,30 +65,33 @@ impl AsyncRead for Gated {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Pin::new(&mut self.tcp).poll_read(context, buffer)
+        Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
-impl AsyncWrite for Gated {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Gated<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.held = HELD_POLLS;
-        Pin::new(&mut self.tcp).poll_write(context, bytes)
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(context)
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(context)
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
-impl VirtualSocket for Gated {
+impl<S> VirtualSocket for Gated<S>
+where
+    S: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Sync + Unpin,
+{
     /// Both options are set while connecting.
     fn set_socket_option(&self, _option: VirtualSockOpt) -> io::Result<()> {
         Ok(())
