@@ -11,4 +11,5 @@ pub(crate) mod rig;
 mod strictness;
 mod tls;
 mod upstream_down;
+mod way;
 mod websocket;

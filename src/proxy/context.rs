@@ -1,5 +1,6 @@
 //! What is remembered of one request between pingora's phases?
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use tokio::time::Instant;
 
 use super::phases::Phases;
 use super::upstream::Kind;
+use super::way::Way;
 use crate::auth::SessionPermit;
 use crate::metrics::{Decision, Open};
 use crate::ops::RequestId;
@@ -19,6 +21,10 @@ pub(super) struct Request {
     pub(super) started: Instant,
     /// Its name.
     pub(super) id: RequestId,
+    /// Whom it is from: the other end of the connection, or whom a trusted hop there names.
+    pub(super) client: IpAddr,
+    /// What a trusted hop says of it; none unless there is one.
+    pub(super) way: Option<Box<Way>>,
     /// How it was decided.
     pub(super) decision: Option<Decision>,
     /// The leave it was given; without one it is not forwarded.
@@ -43,6 +49,8 @@ impl Request {
             phases,
             started: Instant::now(),
             id,
+            client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            way: None,
             decision: None,
             permit: None,
             kind: Kind::Plain,

@@ -8,13 +8,13 @@ mod client;
 mod context;
 mod dns;
 mod facts;
-mod forwarded;
 mod listener;
 mod own_pages;
 mod phases;
 mod response;
 pub mod settings;
 mod upstream;
+mod way;
 mod websocket_gate;
 
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! What is decided and done in each of pingora's phases? The parts that do not wait, and the little that does.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,8 @@ use super::client::{Client, Connection};
 use super::context::Request;
 use super::settings::{Settings, SetupError};
 use super::upstream::{Kind, Upstream};
-use super::{facts, forwarded, own_pages};
+use super::way::{self, Peer, Public, Way};
+use super::{facts, own_pages};
 use crate::auth::{Auth, Check, Endpoint, RequestFacts};
 use crate::clock::{Clock, SystemClock};
 use crate::gate::{Origin, OriginId};
@@ -29,8 +29,8 @@ pub(super) struct Phases {
     pub(super) settings: Settings,
     pub(super) upstream: Upstream,
     pub(super) request_ids: Arc<RequestIds>,
-    /// The hosts of the apps as the upstream hears of them, by [`OriginId::place`].
-    public_hosts: Vec<HeaderValue>,
+    /// The apps as the upstream hears of them, by [`OriginId::place`]; the central one first.
+    public: Vec<Public>,
     access_log: Arc<dyn AccessLog>,
 }
 
@@ -54,11 +54,9 @@ impl Phases {
     ) -> Result<Self, SetupError> {
         let first = settings.upstreams.first().ok_or_else(|| SetupError::NoServer("app".into()))?;
         let upstream = Upstream::new(first)?;
-        let host = |origin: &Origin| {
-            HeaderValue::from_str(origin.authority()).unwrap_or(HeaderValue::from_static(""))
-        };
-        let public_hosts = auth.origins().iter().map(host).collect();
-        Ok(Self { auth, access_log, settings, upstream, request_ids, public_hosts })
+        let side = |origin: &Origin| Public::new(origin, settings.public_scheme_https);
+        let public = auth.origins().iter().map(side).collect();
+        Ok(Self { auth, access_log, settings, upstream, request_ids, public })
     }
 
     fn facts<'a>(&self, session: &'a Session, request: &'a Request) -> RequestFacts<'a> {
@@ -70,7 +68,7 @@ impl Phases {
             host: host_of(header),
             mode: Mode::Proxy,
             headers: &header.headers,
-            client: ip_of(session),
+            client: request.client,
             request_id: request.id.as_str(),
         }
     }
@@ -80,6 +78,12 @@ impl Phases {
     pub(super) fn begin(&self, session: &mut Session, request: &mut Request) {
         if let Some(client) = client_of(session) {
             client.serving();
+            request.client = client.ip;
+            request.way = Way::read(&session.req_header().headers, Some(client.ip), &self.settings.trusted);
+        }
+        if let Some(way) = &request.way {
+            request.client = way.client.unwrap_or(request.client);
+            request.id = way.request_id.unwrap_or(request.id);
         }
         request.kind = kind_of(session.req_header());
         let times = &self.settings.timeouts;
@@ -138,11 +142,12 @@ impl Phases {
             );
         };
         let host = host_of(session.req_header());
-        forwarded::remove_claims(header, self.auth.layout());
-        forwarded::remove_cookies(header, |line| self.auth.cookie_names().strip(line))?;
-        if let Some(client) = client_of(session) {
-            let https = self.settings.public_scheme_https;
-            forwarded::set(header, &client.forwarded_for, https, self.public_host(host))?;
+        way::remove_claims(header, self.auth.layout());
+        way::remove_cookies(header, |line| self.auth.cookie_names().strip(line))?;
+        if let (Some(client), Some(public)) = (client_of(session), self.public(host)) {
+            let peer = Peer { address: Some(client.ip), written: &client.forwarded_for };
+            let (original, told) = (&session.req_header().headers, request.way.as_deref());
+            way::tell(header, original, told, &peer, public, self.settings.forwarded)?;
         }
         header.insert_header("X-Request-Id", request.id.value())?;
         if let Some(identity) = self.auth.identity_headers(permit, host) {
@@ -160,11 +165,10 @@ impl Phases {
         }
     }
 
-    /// The host that a request is for, as one of ours: the central one when nobody named it.
-    fn public_host(&self, host: &str) -> &HeaderValue {
-        static NONE: HeaderValue = HeaderValue::from_static("");
+    /// The app that a request is for, as people reach it: the central one when nobody named its host.
+    fn public(&self, host: &str) -> Option<&Public> {
         let app = self.auth.origins().of_host(host).unwrap_or(OriginId::CENTRAL);
-        self.public_hosts.get(app.place()).unwrap_or(&NONE)
+        self.public.get(app.place())
     }
 
     /// The page for a failure, unless the answer has begun or nobody is there to read it.
@@ -195,7 +199,7 @@ impl Phases {
         self.access_log.record(&AccessEntry {
             time_ms: now.saturating_sub(millis(duration)),
             request_id: request.id.as_str(),
-            client: ip_of(session),
+            client: request.client,
             method: header.method.as_str(),
             path: header.uri.path(),
             status,
@@ -238,10 +242,6 @@ pub(super) fn client_of(session: &Session) -> Option<&Arc<Connection>> {
 /// Host and port as the client named them; the header has exactly one host, in ASCII ([`facts::examine`]).
 pub(super) fn host_of(header: &RequestHeader) -> &str {
     header.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
-}
-
-fn ip_of(session: &Session) -> IpAddr {
-    client_of(session).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.ip)
 }
 
 fn kind_of(header: &RequestHeader) -> Kind {
