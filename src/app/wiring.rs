@@ -1,5 +1,6 @@
 //! How does a valid configuration become the settings of each part? One function per part, values only.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::StartError;
@@ -76,6 +77,7 @@ pub(super) fn auth(config: &Config) -> Result<Settings, ScopeError> {
             config::NewUserUntil::Acknowledged => NewUserUntil::Acknowledged,
         },
         lifetimes: config.session.lifetimes,
+        sign_in_rate: NonZeroU32::new(120),
     })
 }
 

@@ -2,11 +2,13 @@
 //! §7.2, RFC 3986 §3.2.2), and the peers who may speak for others.
 
 pub mod hops;
+mod limit;
 mod trace;
 mod trusted;
 
 use http::Method;
 
+pub use limit::Limit;
 pub use trace::TraceParent;
 pub use trusted::{NotTrusted, TrustedPeer, TrustedProxies};
 
