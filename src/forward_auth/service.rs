@@ -25,14 +25,14 @@ use tokio::time::{Instant, timeout};
 use super::original::{self, Original};
 use super::peer::{Gatekeeper, Peer};
 use super::refusals::{UNKNOWN_HOST, explained};
-use super::strangers::{Remarks, Strangers};
+use super::strangers::Strangers;
 use super::{Body, alias, answer, grpc};
 use crate::auth::{Auth, Check, RequestFacts, SessionPermit};
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::SystemEntropy;
 use crate::identity::headers::HeaderSet;
 use crate::metrics::{Decision, Mode};
-use crate::ops::{AccessEntry, AccessLog, RequestId, RequestIds};
+use crate::ops::{AccessEntry, AccessLog, Remarks, RequestId, RequestIds};
 use crate::reply::Reply;
 
 /// Where questions are asked.

@@ -8,6 +8,7 @@
 //! | [`mod@line`] | how does a value become part of a line that nobody can forge? |
 //! | [`line_writer`] | how do lines leave without holding up a request? |
 //! | [`readiness`] | does the process take traffic? |
+//! | [`remarks`] | has the log said this already? |
 //! | [`request_id`] | what is a request called? |
 //! | [`server`] | `/livez`, `/readyz`, `/metrics` |
 //! | [`drain`] | from the first signal to the end |
@@ -21,6 +22,7 @@ pub mod line;
 pub mod line_writer;
 pub mod logging;
 pub mod readiness;
+pub mod remarks;
 pub mod request_id;
 pub mod server;
 
@@ -29,5 +31,6 @@ pub use audit_log::AuditLog;
 pub use line_writer::{LineWriter, Lines};
 pub use logging::LogFormat;
 pub use readiness::Readiness;
+pub use remarks::Remarks;
 pub use request_id::{RequestId, RequestIds};
 pub use server::OpsServer;

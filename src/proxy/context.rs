@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::limits::Body;
 use super::phases::Phases;
 use super::upstream::Kind;
 use super::way::Way;
@@ -31,6 +32,8 @@ pub(super) struct Request {
     pub(super) permit: Option<SessionPermit>,
     /// What it needs of the upstream's connection.
     pub(super) kind: Kind,
+    /// Its body, as far as it has come.
+    pub(super) body: Body,
     /// How often the upstream was tried.
     pub(super) attempts: usize,
     /// When the upstream was asked.
@@ -54,6 +57,7 @@ impl Request {
             decision: None,
             permit: None,
             kind: Kind::Plain,
+            body: Body::default(),
             attempts: 0,
             asked: None,
             answered: None,

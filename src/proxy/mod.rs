@@ -8,6 +8,7 @@ mod client;
 mod context;
 mod dns;
 mod facts;
+mod limits;
 mod listener;
 mod own_pages;
 mod phases;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::StatusCode;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -56,6 +58,10 @@ impl ProxyHttp for App {
         let reply = match phases.decide(session, request) {
             Next::Forward => return Ok(false),
             Next::Answer(reply) => reply,
+            Next::Refuse(reply) => {
+                session.set_keepalive(None);
+                reply
+            }
             Next::Serve(endpoint) => phases.serve(endpoint, session, request).await,
         };
         close_when_draining(session);
@@ -95,6 +101,17 @@ impl ProxyHttp for App {
         request: &mut Request,
     ) -> pingora::Result<()> {
         request.phases.prepare(session, header, request)
+    }
+
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        request: &mut Request,
+    ) -> pingora::Result<()> {
+        let phases = Arc::clone(&request.phases);
+        phases.body(session, body.as_ref().map_or(0, Bytes::len), end, request)
     }
 
     async fn response_filter(
@@ -137,9 +154,8 @@ impl ProxyHttp for App {
         let mut error_code = 0;
         if let Some(reply) = request.phases.failure(session, request, error) {
             error_code = reply.status.as_u16();
-            session.set_keepalive(None);
             // The client may be gone as well; there is nobody left to tell.
-            let _gone = own_pages::write(session, request.id, reply).await;
+            let _gone = own_pages::write_last(session, request.id, reply).await;
         }
         FailToProxy { error_code, can_reuse_downstream: false }
     }

@@ -1,5 +1,6 @@
 //! What is decided and done in each of pingora's phases? The parts that do not wait, and the little that does.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,16 +12,18 @@ use pingora::{Error, ErrorSource, ErrorType};
 
 use super::client::{Client, Connection};
 use super::context::Request;
+use super::limits::Body;
 use super::settings::{Settings, SetupError};
 use super::upstream::{Kind, Upstream};
 use super::way::{self, Peer, Public, Way};
-use super::{facts, own_pages};
+use super::{facts, limits, own_pages};
 use crate::auth::{Auth, Check, Endpoint, RequestFacts};
 use crate::clock::{Clock, SystemClock};
 use crate::gate::{Origin, OriginId};
 use crate::metrics::{Decision, Mode};
-use crate::ops::RequestIds;
+use crate::net::Limit;
 use crate::ops::access_log::{AccessEntry, AccessLog};
+use crate::ops::{Remarks, RequestIds};
 use crate::reply::Reply;
 
 /// What the phases share.
@@ -32,6 +35,7 @@ pub(super) struct Phases {
     /// The apps as the upstream hears of them, by [`OriginId::place`]; the central one first.
     public: Vec<Public>,
     access_log: Arc<dyn AccessLog>,
+    remarks: Remarks,
 }
 
 /// What follows from the request's header alone.
@@ -42,6 +46,8 @@ pub(super) enum Next {
     Serve(Endpoint),
     /// Answer this.
     Answer(Reply),
+    /// Answer this, and read nothing more: where this request ends is in doubt.
+    Refuse(Reply),
 }
 
 impl Phases {
@@ -56,7 +62,8 @@ impl Phases {
         let upstream = Upstream::new(first)?;
         let side = |origin: &Origin| Public::new(origin, settings.public_scheme_https);
         let public = auth.origins().iter().map(side).collect();
-        Ok(Self { auth, access_log, settings, upstream, request_ids, public })
+        let remarks = Remarks::default();
+        Ok(Self { auth, access_log, settings, upstream, request_ids, public, remarks })
     }
 
     fn facts<'a>(&self, session: &'a Session, request: &'a Request) -> RequestFacts<'a> {
@@ -88,7 +95,9 @@ impl Phases {
         request.kind = kind_of(session.req_header());
         let times = &self.settings.timeouts;
         session.set_write_timeout(Some(times.write));
-        session.set_read_timeout((request.kind != Kind::Upgrade).then_some(times.read));
+        request.body = Body::of(session.req_header(), request.kind);
+        let patience = request.body.patience(&self.settings.limits, times);
+        session.set_read_timeout((request.kind != Kind::Upgrade).then_some(patience));
         if session.get_keepalive().is_some() {
             // pingora would keep it for ever. It takes whole seconds, and zero as "for ever".
             session.set_keepalive(Some(times.keep_alive.as_secs().max(1)));
@@ -100,23 +109,70 @@ impl Phases {
 
     /// Forward, serve or answer?
     pub(super) fn decide(&self, session: &Session, request: &mut Request) -> Next {
-        let raw = session.to_h1_raw();
-        if let Err(status) = facts::examine(session.req_header(), &raw, self.settings.limits) {
+        let (raw, most) = (session.to_h1_raw(), &self.settings.limits);
+        if let Some(limit) = limits::of_header(session.req_header(), &raw, most) {
+            self.auth.metrics().decision(Decision::BadTarget, Mode::Proxy);
+            request.decision = Some(Decision::BadTarget);
+            return Next::Answer(self.limited(limit, request));
+        }
+        if let Err(status) = facts::examine(session.req_header(), &raw, *most) {
             request.decision = Some(Decision::BadTarget);
             self.auth.metrics().decision(Decision::BadTarget, Mode::Proxy);
-            let bad_request = status == StatusCode::BAD_REQUEST;
-            let page = || self.auth.bad_request(&self.facts(session, request));
-            return Next::Answer(if bad_request { page() } else { own_pages::plain(status) });
+            return match status {
+                StatusCode::BAD_REQUEST => Next::Refuse(self.auth.bad_request(&self.facts(session, request))),
+                status => Next::Answer(own_pages::plain(status)),
+            };
         }
         let check = self.auth.check(&self.facts(session, request));
         request.decision = Some(decision_of(&check));
         match check {
-            Check::Forward(permit) => {
-                request.permit = Some(permit);
-                Next::Forward
-            }
+            Check::Forward(permit) => match limits::announced(session.req_header(), most) {
+                Some(limit) => Next::Answer(self.limited(limit, request)),
+                None => {
+                    request.permit = Some(permit);
+                    Next::Forward
+                }
+            },
             Check::Own(endpoint) => Next::Serve(endpoint),
             Check::Answer(reply) => Next::Answer(reply),
+        }
+    }
+
+    /// A piece of the body is about to be sent on: may it, and how long may the next one take?
+    pub(super) fn body(
+        &self,
+        session: &mut Session,
+        bytes: usize,
+        end: bool,
+        request: &mut Request,
+    ) -> pingora::Result<()> {
+        let (most, times) = (&self.settings.limits, &self.settings.timeouts);
+        if request.kind == Kind::Upgrade {
+            return Ok(());
+        }
+        request.body.add(bytes);
+        match request.body.beyond(most, times) {
+            None => {}
+            Some(Limit::BodyRead) if end => {}
+            Some(limit) => {
+                let status = ErrorType::HTTPStatus(limits::status(limit).as_u16());
+                return Err(Error::explain(status, limit.as_str()).into_down());
+            }
+        }
+        session.set_read_timeout(Some(request.body.patience(most, times)));
+        Ok(())
+    }
+
+    /// Counts and says that a client ran into a limit, and gives the answer to it.
+    fn limited(&self, limit: Limit, request: &Request) -> Reply {
+        self.note(limit, request.client);
+        own_pages::plain(limits::status(limit))
+    }
+
+    fn note(&self, limit: Limit, client: IpAddr) {
+        self.auth.metrics().limit(limit);
+        if self.remarks.due(limit.as_str()) {
+            tracing::warn!(%client, limit = limit.as_str(), setting = limit.setting(), "a client ran into a limit");
         }
     }
 
@@ -173,6 +229,8 @@ impl Phases {
 
     /// The page for a failure, unless the answer has begun or nobody is there to read it.
     pub(super) fn failure(&self, session: &Session, request: &Request, error: &Error) -> Option<Reply> {
+        let limit = self.limit_behind(request, error);
+        let limited = limit.map(|limit| self.limited(limit, request));
         if session.response_written().is_some_and(|sent| !sent.status.is_informational()) {
             return None;
         }
@@ -180,11 +238,21 @@ impl Phases {
         match (error.esource(), error.etype()) {
             (ErrorSource::Upstream, etype) => Some(self.auth.upstream_down(&facts, is_timeout(etype))),
             (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => Some(self.auth.bad_request(&facts)),
-            (ErrorSource::Downstream, ErrorType::ReadTimedout) => {
-                Some(own_pages::plain(StatusCode::REQUEST_TIMEOUT))
+            (ErrorSource::Downstream, etype) if BROKEN_BODY.contains(&etype.as_str()) => {
+                Some(self.auth.bad_request(&facts))
             }
-            (ErrorSource::Downstream, _) => None,
+            (ErrorSource::Downstream, _) => limited,
             _ => Some(own_pages::plain(StatusCode::INTERNAL_SERVER_ERROR)),
+        }
+    }
+
+    /// The limit that a client ran into, where a failure is that.
+    fn limit_behind(&self, request: &Request, error: &Error) -> Option<Limit> {
+        let beyond = request.body.beyond(&self.settings.limits, &self.settings.timeouts);
+        match (error.esource(), error.etype()) {
+            (ErrorSource::Downstream, ErrorType::HTTPStatus(_)) => beyond,
+            (ErrorSource::Downstream, ErrorType::ReadTimedout) => Some(beyond.unwrap_or(Limit::Read)),
+            _ => None,
         }
     }
 
@@ -214,6 +282,11 @@ impl Phases {
 
     /// Counts and logs what was answered before there was a request.
     pub(super) fn record_refusal(&self, connection: &Connection, status: u16) {
+        match status {
+            408 => self.note(Limit::HeaderRead, connection.ip),
+            431 => self.note(Limit::HeaderBytes, connection.ip),
+            _ => {}
+        }
         self.auth.metrics().request(status, Duration::ZERO);
         self.auth.metrics().decision(Decision::BadTarget, Mode::Proxy);
         self.access_log.record(&AccessEntry {
@@ -232,6 +305,9 @@ impl Phases {
         });
     }
 }
+
+/// How pingora calls chunks and trailers that break the rules (RFC 9112 §7.1).
+const BROKEN_BODY: [&str; 2] = ["InvalidChunk", "InvalidTrailerEnd"];
 
 /// The connection below a session. `None` only where a test builds sessions without one.
 pub(super) fn client_of(session: &Session) -> Option<&Arc<Connection>> {
