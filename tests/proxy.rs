@@ -8,6 +8,7 @@ mod keep_alive;
 mod limits;
 mod memory;
 pub(crate) mod rig;
+mod smuggling;
 mod strictness;
 mod tls;
 mod upstream_down;
