@@ -35,8 +35,12 @@ impl SignInRate {
         Self { cost, full_again: HashMap::new(), said: AtomicU64::new(0) }
     }
 
-    /// Takes one from a client's budget; `now` in milliseconds. `Err` is when to try again.
+    /// Takes one from a client's budget; `now` in milliseconds. `Err` is when to try again. Clients that nobody can tell
+    /// apart (a gateway on a Unix socket that names none) have no budget: one of them could use up everybody's.
     pub(super) fn take(&self, client: IpAddr, now: u64) -> Result<(), Duration> {
+        if client.is_unspecified() {
+            return Ok(());
+        }
         let budgets = self.full_again.pin();
         let (whole, client) = (self.cost.saturating_mul(MINUTE / self.cost), network(client));
         let budget = match budgets.get(&client) {
@@ -115,6 +119,8 @@ mod tests {
             ("2001:db8::1", true),
             ("2001:db8::ffff:0:0:2", false),
             ("2001:db8:0:1::1", true),
+            ("0.0.0.0", true),
+            ("0.0.0.0", true),
         ] {
             assert_eq!(rate.take(ip(client), NOW).is_ok(), want, "{client}");
         }
