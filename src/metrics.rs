@@ -15,6 +15,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::net::Limit;
+
 /// The boundaries of OpenTelemetry's `http.server.request.duration`, in seconds.
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
@@ -127,6 +129,11 @@ struct UpstreamLabels {
     server: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+}
+
 /// Every series.
 #[derive(Debug)]
 pub struct Metrics {
@@ -148,6 +155,7 @@ pub struct Metrics {
     connections_refused: Family<ReasonLabels, Counter>,
     tls_handshakes: Family<OutcomeLabels, Counter>,
     tls_certificates: Family<FileLabels, Gauge>,
+    limits: [Counter; Limit::ALL.len()],
     log_lines_dropped: Counter,
     /// Connections that are open now.
     pub connections: Gauge,
@@ -188,6 +196,8 @@ impl Metrics {
         let labelled = |mode: Mode, decision: Decision| {
             decided.get_or_create_owned(&DecisionLabels { decision: decision.as_str(), mode: mode.as_str() })
         };
+        let limited: Family<LimitLabels, Counter> =
+            register!("limits", "Clients that ran into a limit", Family::default());
         let atlassian = Family::new_with_constructor(histogram);
         registry.register_with_unit(
             "idp_request_duration",
@@ -249,6 +259,8 @@ impl Metrics {
             ),
             tls_handshakes: register!("tls_handshakes", "TLS handshakes, by outcome", Family::default()),
             tls_certificates,
+            limits: Limit::ALL
+                .map(|limit| limited.get_or_create_owned(&LimitLabels { limit: limit.as_str() })),
             log_lines_dropped: register!(
                 "log_lines_dropped",
                 "Log lines lost to a full queue",
@@ -357,6 +369,14 @@ impl Metrics {
         }
     }
 
+    /// Counts a client that ran into a limit.
+    pub fn limit(&self, limit: Limit) {
+        // Variants count from zero in the order of `ALL`.
+        if let Some(counter) = self.limits.get(limit as usize) {
+            counter.inc();
+        }
+    }
+
     /// Counts log lines that were dropped.
     pub fn log_line_dropped(&self) {
         self.log_lines_dropped.inc();
@@ -410,6 +430,7 @@ mod tests {
         metrics.decision(Decision::Denied, Mode::Proxy);
         metrics.decision(Decision::Own, Mode::ForwardAuth);
         metrics.sign_in("success", "email_domains");
+        metrics.limit(Limit::Exchanges);
         metrics.atlassian("token", "ok", Duration::from_millis(80));
         let text = metrics.expose();
         for line in [
@@ -417,6 +438,8 @@ mod tests {
             "anteroom_authz_decisions_total{decision=\"denied\",mode=\"proxy\"} 1",
             "anteroom_authz_decisions_total{decision=\"own\",mode=\"forward_auth\"} 1",
             "anteroom_signins_total{outcome=\"success\",reason=\"email_domains\"} 1",
+            "anteroom_limits_total{limit=\"exchanges\"} 1",
+            "anteroom_limits_total{limit=\"header_read\"} 0",
             "anteroom_idp_request_duration_seconds_count{endpoint=\"token\",outcome=\"ok\"} 1",
             "anteroom_build_info{version=",
         ] {

@@ -32,8 +32,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::entropy::SystemEntropy;
 use crate::identity::headers::HeaderSet;
 use crate::metrics::{Decision, Mode};
-use crate::ops::remarks::Remarks;
-use crate::ops::{AccessEntry, AccessLog, RequestId, RequestIds};
+use crate::ops::{AccessEntry, AccessLog, Remarks, RequestId, RequestIds};
 use crate::reply::Reply;
 
 /// Where questions are asked.

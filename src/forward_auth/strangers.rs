@@ -1,5 +1,5 @@
-//! Has the log named this stranger already? A line per stranger is news; a line per request would let anybody fill a
-//! disk. The metrics count every one.
+//! Has the log named this stranger already? A line per stranger is news; a line per request would let anybody fill a disk.
+//! The metrics count every one.
 
 use std::net::IpAddr;
 

@@ -8,6 +8,7 @@
 //! | [`mod@line`] | how does a value become part of a line that nobody can forge? |
 //! | [`line_writer`] | how do lines leave without holding up a request? |
 //! | [`readiness`] | does the process take traffic? |
+//! | [`remarks`] | has the log said this already? |
 //! | [`request_id`] | what is a request called? |
 //! | [`server`] | `/livez`, `/readyz`, `/metrics` |
 //! | [`listen`] | where are we reached? |
@@ -33,5 +34,6 @@ pub use audit_log::AuditLog;
 pub use line_writer::{LineWriter, Lines};
 pub use logging::LogFormat;
 pub use readiness::Readiness;
+pub use remarks::Remarks;
 pub use request_id::{RequestId, RequestIds};
 pub use server::OpsServer;

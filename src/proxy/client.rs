@@ -71,6 +71,11 @@ impl Connection {
         }
     }
 
+    /// The address of the other end; a peer on a Unix socket has none.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        (!self.unix).then_some(self.ip)
+    }
+
     /// Whether the other end is one of these.
     pub(super) fn is_one_of(&self, peers: &TrustedProxies) -> bool {
         if self.unix { peers.unix() } else { peers.contains(self.ip) }

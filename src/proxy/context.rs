@@ -1,12 +1,15 @@
 //! What is remembered of one request between pingora's phases?
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::limits::Body;
 use super::phases::Phases;
 use super::upstreams::{Backend, InFlight, Kind, Upstream};
+use super::way::Way;
 use crate::auth::SessionPermit;
 use crate::metrics::{Decision, Open};
 use crate::ops::RequestId;
@@ -19,6 +22,10 @@ pub(super) struct Request {
     pub(super) started: Instant,
     /// Its name.
     pub(super) id: RequestId,
+    /// Whom it is from: the other end of the connection, or whom a trusted hop there names.
+    pub(super) client: IpAddr,
+    /// What a trusted hop says of it; none unless there is one.
+    pub(super) way: Option<Box<Way>>,
     /// How it was decided.
     pub(super) decision: Option<Decision>,
     /// The leave it was given; without one it is not forwarded.
@@ -31,6 +38,8 @@ pub(super) struct Request {
     pub(super) under_way: Option<InFlight>,
     /// The servers that took no connection.
     pub(super) tried: Vec<Arc<Backend>>,
+    /// Its body, as far as it has come.
+    pub(super) body: Body,
     /// When the upstream was asked.
     pub(super) asked: Option<Instant>,
     /// How long it took to answer.
@@ -47,12 +56,15 @@ impl Request {
             phases,
             started: Instant::now(),
             id,
+            client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            way: None,
             decision: None,
             permit: None,
             kind: Kind::Plain,
             upstream: None,
             under_way: None,
             tried: Vec::new(),
+            body: Body::default(),
             asked: None,
             answered: None,
             websocket: None,

@@ -8,19 +8,21 @@ mod client;
 mod context;
 mod entrance;
 mod facts;
-mod forwarded;
 mod http2;
+mod limits;
 mod own_pages;
 mod phases;
 mod response;
 pub mod settings;
 mod streams;
 mod upstreams;
+mod way;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::{StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -57,6 +59,10 @@ impl ProxyHttp for App {
         let reply = match phases.decide(session, request) {
             Next::Forward => return Ok(false),
             Next::Answer(reply) => reply,
+            Next::Refuse(reply) => {
+                session.set_keepalive(None);
+                reply
+            }
             Next::Serve(endpoint) => phases.serve(endpoint, session, request).await,
         };
         close_when_draining(session);
@@ -105,6 +111,17 @@ impl ProxyHttp for App {
         request: &mut Request,
     ) -> pingora::Result<()> {
         request.phases.prepare(session, header, request)
+    }
+
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        request: &mut Request,
+    ) -> pingora::Result<()> {
+        let phases = Arc::clone(&request.phases);
+        phases.body(session, body.as_ref().map_or(0, Bytes::len), end, request)
     }
 
     async fn response_filter(
@@ -156,9 +173,8 @@ impl ProxyHttp for App {
         let mut error_code = 0;
         if let Some(reply) = request.phases.failure(session, request, error) {
             error_code = reply.status.as_u16();
-            session.set_keepalive(None);
             // The client may be gone as well; there is nobody left to tell.
-            let _gone = own_pages::write(session, request.id, reply).await;
+            let _gone = own_pages::write_last(session, request.id, reply).await;
         }
         FailToProxy { error_code, can_reuse_downstream: false }
     }

@@ -1,6 +1,6 @@
 //! What is decided and done in each of pingora's phases? The parts that do not wait, and the little that does.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,15 +14,18 @@ use pingora::{Error, ErrorSource, ErrorType};
 use super::client::{Client, Connection};
 use super::context::Request;
 use super::entrance::Prepared;
+use super::limits::Body;
 use super::settings::{Settings, SetupError};
 use super::upstreams::{Kind, Upstreams};
-use super::{facts, forwarded, http2, own_pages};
+use super::way::{self, Peer, Public, Way};
+use super::{facts, http2, limits, own_pages};
 use crate::auth::{Auth, Check, Endpoint, RequestFacts};
 use crate::clock::{Clock, SystemClock};
 use crate::gate::{Origin, OriginId};
 use crate::metrics::{Decision, Mode};
-use crate::ops::RequestIds;
+use crate::net::Limit;
 use crate::ops::access_log::{AccessEntry, AccessLog};
+use crate::ops::{Remarks, RequestIds};
 use crate::reply::Reply;
 
 /// What the phases share.
@@ -33,9 +36,10 @@ pub(super) struct Phases {
     /// TLS towards clients, if it is spoken.
     pub(super) tls: Option<Prepared>,
     pub(super) request_ids: Arc<RequestIds>,
-    /// The hosts of the apps as the upstream hears of them, by [`OriginId::place`].
-    public_hosts: Vec<HeaderValue>,
+    /// The apps as the upstream hears of them, by [`OriginId::place`]; the central one first.
+    public: Vec<Public>,
     access_log: Arc<dyn AccessLog>,
+    remarks: Remarks,
 }
 
 /// What follows from the request's header alone.
@@ -46,6 +50,8 @@ pub(super) enum Next {
     Serve(Endpoint),
     /// Answer this.
     Answer(Reply),
+    /// Answer this, and read nothing more: where this request ends is in doubt.
+    Refuse(Reply),
 }
 
 impl Phases {
@@ -59,11 +65,10 @@ impl Phases {
         let upstreams = Upstreams::new(&settings.upstreams, auth.layout(), auth.metrics())?;
         let tls = settings.entrance.tls.as_ref();
         let tls = tls.map(|tls| Prepared::new(tls, settings.entrance.http2)).transpose()?;
-        let host = |origin: &Origin| {
-            HeaderValue::from_str(origin.authority()).unwrap_or(HeaderValue::from_static(""))
-        };
-        let public_hosts = auth.origins().iter().map(host).collect();
-        Ok(Self { auth, access_log, settings, upstreams, tls, request_ids, public_hosts })
+        let side = |origin: &Origin| Public::new(origin, settings.public_scheme_https);
+        let public = auth.origins().iter().map(side).collect();
+        let remarks = Remarks::default();
+        Ok(Self { auth, access_log, settings, upstreams, tls, request_ids, public, remarks })
     }
 
     fn facts<'a>(&self, session: &'a Session, request: &'a Request) -> RequestFacts<'a> {
@@ -75,7 +80,7 @@ impl Phases {
             host: host_of(header),
             mode: Mode::Proxy,
             headers: &header.headers,
-            client: ip_of(session),
+            client: request.client,
             request_id: request.id.as_str(),
         }
     }
@@ -85,13 +90,21 @@ impl Phases {
     pub(super) fn begin(&self, session: &mut Session, request: &mut Request) {
         if let Some(client) = client_of(session) {
             client.serving();
+            request.client = client.ip;
+            request.way = Way::read(&session.req_header().headers, client.address(), &self.settings.trusted);
+        }
+        if let Some(way) = &request.way {
+            request.client = way.client.unwrap_or(request.client);
+            request.id = way.request_id.unwrap_or(request.id);
         }
         request.kind = kind_of(session.req_header());
         let times = &self.settings.timeouts;
         session.set_write_timeout(Some(times.write));
+        request.body = Body::of(session.req_header(), request.kind);
+        let patience = request.body.patience(&self.settings.limits, times);
         // A gRPC client may be silent for as long as it listens; whether it is there, its connection tells.
         let may_be_silent = request.kind == Kind::Upgrade || facts::is_grpc(session.req_header());
-        session.set_read_timeout((!may_be_silent).then_some(times.read));
+        session.set_read_timeout((!may_be_silent).then_some(patience));
         if session.get_keepalive().is_some() {
             // pingora would keep it for ever. It takes whole seconds, and zero as "for ever".
             session.set_keepalive(Some(times.keep_alive.as_secs().max(1)));
@@ -108,21 +121,30 @@ impl Phases {
 
     /// Forward, serve or answer?
     pub(super) fn decide(&self, session: &Session, request: &mut Request) -> Next {
-        let raw = session.to_h1_raw();
-        if let Err(status) = facts::examine(session.req_header(), &raw, self.settings.limits) {
+        let (raw, most) = (session.to_h1_raw(), &self.settings.limits);
+        if let Some(limit) = limits::of_header(session.req_header(), &raw, most) {
+            self.auth.metrics().decision(Decision::BadTarget, Mode::Proxy);
+            request.decision = Some(Decision::BadTarget);
+            return Next::Answer(self.limited(limit, request));
+        }
+        if let Err(status) = facts::examine(session.req_header(), &raw, *most) {
             request.decision = Some(Decision::BadTarget);
             self.auth.metrics().decision(Decision::BadTarget, Mode::Proxy);
-            let bad_request = status == StatusCode::BAD_REQUEST;
-            let page = || self.auth.bad_request(&self.facts(session, request));
-            return Next::Answer(if bad_request { page() } else { own_pages::plain(status) });
+            return match status {
+                StatusCode::BAD_REQUEST => Next::Refuse(self.auth.bad_request(&self.facts(session, request))),
+                status => Next::Answer(own_pages::plain(status)),
+            };
         }
         let check = self.auth.check(&self.facts(session, request));
         request.decision = Some(decision_of(&check));
         match check {
-            Check::Forward(permit) => {
-                request.permit = Some(permit);
-                self.choose(session, request)
-            }
+            Check::Forward(permit) => match limits::announced(session.req_header(), most) {
+                Some(limit) => Next::Answer(self.limited(limit, request)),
+                None => {
+                    request.permit = Some(permit);
+                    self.choose(session, request)
+                }
+            },
             Check::Own(endpoint) => Next::Serve(endpoint),
             Check::Answer(reply) => Next::Answer(reply),
         }
@@ -141,6 +163,44 @@ impl Phases {
                 Next::Answer(self.auth.bad_request(&self.facts(session, request)))
             }
             Err(status) => Next::Answer(own_pages::plain(status)),
+        }
+    }
+
+    /// A piece of the body is about to be sent on: may it, and how long may the next one take?
+    pub(super) fn body(
+        &self,
+        session: &mut Session,
+        bytes: usize,
+        end: bool,
+        request: &mut Request,
+    ) -> pingora::Result<()> {
+        let (most, times) = (&self.settings.limits, &self.settings.timeouts);
+        if request.kind == Kind::Upgrade {
+            return Ok(());
+        }
+        request.body.add(bytes);
+        match request.body.beyond(most, times) {
+            None => {}
+            Some(Limit::BodyRead) if end => {}
+            Some(limit) => {
+                let status = ErrorType::HTTPStatus(limits::status(limit).as_u16());
+                return Err(Error::explain(status, limit.as_str()).into_down());
+            }
+        }
+        session.set_read_timeout(Some(request.body.patience(most, times)));
+        Ok(())
+    }
+
+    /// Counts and says that a client ran into a limit, and gives the answer to it.
+    fn limited(&self, limit: Limit, request: &Request) -> Reply {
+        self.note(limit, request.client);
+        own_pages::plain(limits::status(limit))
+    }
+
+    fn note(&self, limit: Limit, client: IpAddr) {
+        self.auth.metrics().limit(limit);
+        if self.remarks.due(limit.as_str()) {
+            tracing::warn!(%client, limit = limit.as_str(), setting = limit.setting(), "a client ran into a limit");
         }
     }
 
@@ -166,8 +226,8 @@ impl Phases {
             );
         };
         let host = host_of(session.req_header());
-        forwarded::remove_claims(header, self.auth.layout());
-        forwarded::remove_cookies(header, |line| self.auth.cookie_names().strip(line))?;
+        way::remove_claims(header, self.auth.layout());
+        way::remove_cookies(header, |line| self.auth.cookie_names().strip(line))?;
         if !header.raw_path().starts_with(b"/") {
             let origin_form = header.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
             header.set_raw_path(origin_form.as_bytes())?;
@@ -175,9 +235,10 @@ impl Phases {
         if let (Some(upstream), Some(under_way)) = (&request.upstream, &request.under_way) {
             upstream.prepare(header, under_way.backend())?;
         }
-        if let Some(client) = client_of(session) {
-            let https = self.settings.public_scheme_https;
-            forwarded::set(header, &client.forwarded_for, https, self.public_host(host))?;
+        if let (Some(client), Some(public)) = (client_of(session), self.public(host)) {
+            let peer = Peer { address: client.address(), written: &client.forwarded_for };
+            let (original, told) = (&session.req_header().headers, request.way.as_deref());
+            way::tell(header, original, told, &peer, public, self.settings.forwarded)?;
         }
         header.insert_header("X-Request-Id", request.id.value())?;
         if header.version == Version::HTTP_2 && session.req_header().version == Version::HTTP_2 {
@@ -194,15 +255,16 @@ impl Phases {
         Ok(())
     }
 
-    /// The host that a request is for, as one of ours: the central one when nobody named it.
-    fn public_host(&self, host: &str) -> &HeaderValue {
-        static NONE: HeaderValue = HeaderValue::from_static("");
+    /// The app that a request is for, as people reach it: the central one when nobody named its host.
+    fn public(&self, host: &str) -> Option<&Public> {
         let app = self.auth.origins().of_host(host).unwrap_or(OriginId::CENTRAL);
-        self.public_hosts.get(app.place()).unwrap_or(&NONE)
+        self.public.get(app.place())
     }
 
     /// The page for a failure, unless the answer has begun or nobody is there to read it.
     pub(super) fn failure(&self, session: &Session, request: &Request, error: &Error) -> Option<Reply> {
+        let limit = self.limit_behind(request, error);
+        let limited = limit.map(|limit| self.limited(limit, request));
         if session.response_written().is_some_and(|sent| !sent.status.is_informational()) {
             return None;
         }
@@ -210,11 +272,21 @@ impl Phases {
         match (error.esource(), error.etype()) {
             (ErrorSource::Upstream, etype) => Some(self.auth.upstream_down(&facts, is_timeout(etype))),
             (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => Some(self.auth.bad_request(&facts)),
-            (ErrorSource::Downstream, ErrorType::ReadTimedout) => {
-                Some(own_pages::plain(StatusCode::REQUEST_TIMEOUT))
+            (ErrorSource::Downstream, etype) if BROKEN_BODY.contains(&etype.as_str()) => {
+                Some(self.auth.bad_request(&facts))
             }
-            (ErrorSource::Downstream, _) => None,
+            (ErrorSource::Downstream, _) => limited,
             _ => Some(own_pages::plain(StatusCode::INTERNAL_SERVER_ERROR)),
+        }
+    }
+
+    /// The limit that a client ran into, where a failure is that.
+    fn limit_behind(&self, request: &Request, error: &Error) -> Option<Limit> {
+        let beyond = request.body.beyond(&self.settings.limits, &self.settings.timeouts);
+        match (error.esource(), error.etype()) {
+            (ErrorSource::Downstream, ErrorType::HTTPStatus(_)) => beyond,
+            (ErrorSource::Downstream, ErrorType::ReadTimedout) => Some(beyond.unwrap_or(Limit::Read)),
+            _ => None,
         }
     }
 
@@ -229,7 +301,7 @@ impl Phases {
         self.access_log.record(&AccessEntry {
             time_ms: now.saturating_sub(millis(duration)),
             request_id: request.id.as_str(),
-            client: ip_of(session),
+            client: request.client,
             method: header.method.as_str(),
             path: header.uri.path(),
             status,
@@ -244,6 +316,11 @@ impl Phases {
 
     /// Counts and logs what was answered before there was a request.
     pub(super) fn record_refusal(&self, connection: &Connection, status: u16) {
+        match status {
+            408 => self.note(Limit::HeaderRead, connection.ip),
+            431 => self.note(Limit::HeaderBytes, connection.ip),
+            _ => {}
+        }
         self.auth.metrics().request(status, Duration::ZERO);
         self.auth.metrics().decision(Decision::BadTarget, Mode::Proxy);
         self.access_log.record(&AccessEntry {
@@ -301,6 +378,9 @@ pub(super) fn connect_failed(request: &mut Request, error: &Error) -> bool {
     upstream.connect_failed(backend, &request.tried, kind)
 }
 
+/// How pingora calls chunks and trailers that break the rules (RFC 9112 §7.1).
+const BROKEN_BODY: [&str; 2] = ["InvalidChunk", "InvalidTrailerEnd"];
+
 /// The connection below a session. `None` only where a test builds sessions without one.
 pub(super) fn client_of(session: &Session) -> Option<&Arc<Connection>> {
     let Some(stream) = session.stream() else { return http2::connection_of(session) };
@@ -311,10 +391,6 @@ pub(super) fn client_of(session: &Session) -> Option<&Arc<Connection>> {
 /// Host and port as the client named them; the header has exactly one host, in ASCII ([`facts::examine`]).
 pub(super) fn host_of(header: &RequestHeader) -> &str {
     header.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
-}
-
-fn ip_of(session: &Session) -> IpAddr {
-    client_of(session).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.ip)
 }
 
 fn kind_of(header: &RequestHeader) -> Kind {

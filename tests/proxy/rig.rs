@@ -189,6 +189,7 @@ fn parts(keys: KeyRing, presets: &[Preset]) -> Parts {
             sign_in_page: true,
             landings: Landings::default(),
             new_user_until: NewUserUntil::SessionEnd,
+            sign_in_rate: None,
             lifetimes: Lifetimes { idle: Duration::from_secs(3600), max: Duration::from_secs(86_400) },
         },
         keys,

@@ -79,6 +79,7 @@ pub(super) fn auth(config: &Config) -> Result<Settings, ScopeError> {
             config::NewUserUntil::Acknowledged => NewUserUntil::Acknowledged,
         },
         lifetimes: config.session.lifetimes,
+        sign_in_rate: config.sign_in_rate,
     })
 }
 

@@ -1,15 +1,10 @@
-//! What does the upstream learn of the way a request came? Only what Anteroom knows itself: the peer's address, the
-//! public scheme, the host asked for. Nobody in front is trusted yet, so every such header of a client is removed.
+//! What may a client not say to the upstream? Who it is, and how its request came: every header that speaks of either is
+//! removed, whoever sent it.
 //!
 //! Names are compared with every sign read as `-`, because CGI, WSGI and PHP cannot tell some of them apart
-//! (CVE-2025-64484, CVE-2026-39858). Called after pingora has removed what `Connection` names, so nothing set here can
-//! be named away (CVE-2025-48865).
+//! (CVE-2025-64484, CVE-2026-39858). The few that a trusted hop may say are put back by [`super::Way`], from what it said.
 
-use std::borrow::Cow;
-
-use bytes::Bytes;
-use http::header::COOKIE;
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 use pingora::http::RequestHeader;
 
 use crate::identity::headers::Layout;
@@ -23,6 +18,9 @@ const HEARSAY: &[&str] = &[
     "x-original-host",
     "x-real-ip",
     "x-request-id",
+    // A trace is taken up from a trusted hop only (W3C Trace Context, "Security considerations").
+    "traceparent",
+    "tracestate",
     "x-client-ip",
     "x-cluster-client-ip",
     "x-original-forwarded-for",
@@ -49,45 +47,12 @@ const NO_TWINS: &[&str] = &[
 ];
 
 /// Removes what a client may not say: identity, hearsay, twins.
-pub(super) fn remove_claims(request: &mut RequestHeader, layout: &Layout) {
+pub(in crate::proxy) fn remove_claims(request: &mut RequestHeader, layout: &Layout) {
     let unwelcome = |name: &&HeaderName| is_unwelcome(name.as_str()) || layout.reserved(name);
     let doomed: Vec<HeaderName> = request.headers.keys().filter(unwelcome).cloned().collect();
     for name in &doomed {
         request.remove_header(name);
     }
-}
-
-/// Says how the request came.
-pub(super) fn set(
-    request: &mut RequestHeader,
-    client: &HeaderValue,
-    https: bool,
-    public_host: &HeaderValue,
-) -> pingora::Result<()> {
-    request.insert_header("X-Forwarded-For", client.clone())?;
-    request
-        .insert_header("X-Forwarded-Proto", HeaderValue::from_static(if https { "https" } else { "http" }))?;
-    request.insert_header("X-Forwarded-Host", public_host.clone())
-}
-
-/// Takes our cookies out and leaves every other byte. `strip` does it for one line; `None` is a line without a rest.
-pub(super) fn remove_cookies(
-    request: &mut RequestHeader,
-    strip: impl Fn(&[u8]) -> Option<Cow<'_, [u8]>>,
-) -> pingora::Result<()> {
-    let lines = request.headers.get_all(COOKIE).iter();
-    let kept: Vec<Option<Cow<'_, [u8]>>> = lines.map(|line| strip(line.as_bytes())).collect();
-    if kept.iter().all(|line| matches!(line, Some(Cow::Borrowed(_)))) {
-        return Ok(());
-    }
-    let kept: Vec<Vec<u8>> = kept.into_iter().flatten().map(Cow::into_owned).collect();
-    request.remove_header(&COOKIE);
-    for line in kept {
-        // Bytes that came as a header value are one.
-        let value = HeaderValue::from_maybe_shared(Bytes::from(line));
-        request.append_header("Cookie", value.unwrap_or(HeaderValue::from_static("")))?;
-    }
-    Ok(())
 }
 
 fn is_unwelcome(name: &str) -> bool {
@@ -110,7 +75,6 @@ fn is_unwelcome(name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::identity::headers::{Claim, Preset};
-    use crate::session::cookie::CookieNames;
 
     fn request(lines: &[(&'static str, &'static str)]) -> RequestHeader {
         let mut request = RequestHeader::build("GET", b"/", None).unwrap();
@@ -143,6 +107,8 @@ mod tests {
             "X-Real-IP",
             "X_Real_IP",
             "X-Request-Id",
+            "traceparent",
+            "TraceState",
             "Proxy",
             "True-Client-IP",
             "Content_Length",
@@ -170,26 +136,5 @@ mod tests {
         let mut request = request(&innocent);
         remove_claims(&mut request, &layout);
         assert_eq!(request.headers.len(), innocent.len());
-    }
-
-    #[test]
-    fn cookies_of_the_app_stay_byte_for_byte() {
-        let names = CookieNames::new(true);
-        for (lines, want) in [
-            (&["a=1;  b=\"x y\" ;c"][..], &["a=1;  b=\"x y\" ;c"][..]),
-            (&["a=1; __Host-anteroom=s; b=2"], &["a=1; b=2"]),
-            (&["__Host-anteroom=s"], &[]),
-            (&["__Host-anteroom=s; a=1"], &["a=1"]),
-            (&["a=1", "__Host-anteroom=s", "b=2"], &["a=1", "b=2"]),
-            (&[], &[]),
-        ] {
-            let mut request = request(&[]);
-            for line in lines {
-                request.append_header("Cookie", *line).unwrap();
-            }
-            remove_cookies(&mut request, |line| names.strip(line)).unwrap();
-            let left: Vec<_> = request.headers.get_all(COOKIE).iter().map(|v| v.to_str().unwrap()).collect();
-            assert_eq!(left, want, "{lines:?}");
-        }
     }
 }
