@@ -78,7 +78,7 @@ impl Connection {
 
     /// Whether the other end is one of these.
     pub(super) fn is_one_of(&self, peers: &TrustedProxies) -> bool {
-        if self.unix { peers.unix() } else { peers.contains(self.ip) }
+        peers.knows((!self.unix).then_some(self.ip))
     }
 
     /// A header has been read: from here on the hooks answer, and every byte passes as it is. HTTP/2 begins like this.

@@ -82,6 +82,23 @@ async fn beyond_the_limit_in_all_connections_wait_and_are_served_then() {
 }
 
 #[tokio::test]
+async fn a_limit_that_is_raised_lets_those_in_who_wait() {
+    let mut settings = None;
+    let (rig, _upstream) = limited(|plan| {
+        plan.settings.limits.connections = 1;
+        settings = Some(plan.settings.clone());
+    })
+    .await;
+    let mut first = RawClient::connect(rig.address).await;
+    assert!(is_served(&rig, &mut first).await);
+    let mut second = RawClient::connect(rig.address).await;
+    let mut settings = settings.unwrap();
+    settings.limits.connections = 2;
+    rig.replacer.replace(settings, rig.auth.clone()).unwrap();
+    assert!(is_served(&rig, &mut second).await);
+}
+
+#[tokio::test]
 async fn the_last_request_of_a_connection_is_told_so() {
     let (rig, upstream) = limited(|plan| plan.settings.limits.keep_alive_requests = 3).await;
     let mut client = RawClient::connect(rig.address).await;

@@ -290,7 +290,10 @@ async fn a_handshake_has_its_time() {
 #[tokio::test]
 async fn a_handshake_does_not_hold_up_the_end() {
     let authority = Authority::new();
-    let (mut rig, _upstream) = secured(tls(&[&authority.issue("site", &[NAME])]), |_| {}).await;
+    let (mut rig, _upstream) = secured(tls(&[&authority.issue("site", &[NAME])]), |plan| {
+        plan.drain_deadline = Duration::from_secs(2);
+    })
+    .await;
     let mut client = RawClient::connect(rig.address).await;
     client.send(b"\x16\x03").await;
     rig.wait_until_counted("anteroom_connections 1").await;
@@ -345,6 +348,8 @@ async fn files_that_do_not_do_are_errors_that_name_them() {
             rig.replacer.replace(renewed(&settings, broken), rig.auth.clone()).unwrap_err().to_string();
         assert!(refused.contains(said) && refused.contains(&file.display().to_string()), "{refused}");
     }
+    let none = rig.replacer.replace(renewed(&settings, tls(&[])), rig.auth.clone()).unwrap_err();
+    assert!(none.to_string().contains("at least one"), "{none}");
     // Run out is a warning: it may be all there is.
     let expired = authority.issue_expired("expired", &[NAME]);
     rig.replacer.replace(renewed(&settings, tls(&[&expired])), rig.auth.clone()).unwrap();

@@ -124,8 +124,7 @@ impl House {
             }
             Accepted::Unix(unix) => (Socket::from(unix), None),
         };
-        let balancer = Connection::new(peer).is_one_of(&settings.entrance.proxy_protocol);
-        if balancer {
+        if settings.entrance.proxy_protocol.knows(peer) {
             match proxy_header::read(&mut socket).await {
                 Ok((client, ahead)) => {
                     socket.unread(ahead);

@@ -45,6 +45,8 @@ use crate::ops::remarks::Remarks;
 
 /// How long to wait when no connection can be accepted (no file descriptor left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The limit of connections may have been raised meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The reverse proxy.
 pub struct Proxy {
@@ -142,6 +144,7 @@ impl Proxy {
                 biased;
                 () = asked_to_stop(&mut shutdown) => break,
                 Some(_ended) = connections.join_next(), if !connections.is_empty() => {}
+                () = sleep(LOOK_AGAIN), if !room => {}
                 accepted = listener.accept(), if room => match accepted {
                     Ok(accepted) => {
                         let house = House {

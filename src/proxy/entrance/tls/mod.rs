@@ -30,6 +30,9 @@ const HANDSHAKE: u8 = 22;
 /// Files that TLS cannot begin with. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
+    /// Nothing to show.
+    #[error("TLS needs a certificate: name at least one in `proxy.tls.certificates`")]
+    NoneNamed,
     /// A file that cannot be read.
     #[error("cannot read {}: {source}. Name a file that is there and that this user may read", file.display())]
     Unreadable {
@@ -85,13 +88,14 @@ impl Prepared {
     /// # Errors
     /// The first file that does not do.
     pub(in crate::proxy) fn new(tls: &Tls, http2: bool) -> Result<Self, TlsError> {
+        let first = tls.certificates.first().ok_or(TlsError::NoneNamed)?;
         let provider = Arc::new(ring::default_provider());
         let pairs = tls.certificates.iter().map(|files| files::pair(files, &provider));
         let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
         let versions: &[_] =
             if tls.only_tls13 { &[&rustls::version::TLS13] } else { rustls::DEFAULT_VERSIONS };
         let unusable = |error: rustls::Error| TlsError::Unusable {
-            file: tls.certificates.first().map(|files| files.chain.clone()).unwrap_or_default(),
+            file: first.chain.clone(),
             reason: error.to_string(),
         };
         let verifier = verifier(tls.clients.as_ref())?;
