@@ -286,6 +286,8 @@ impl Service {
             account_id: live.map(|live| live.session().person.account_id.as_str()),
             user_agent: original.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
             upstream_ms: None,
+            http_version: None,
+            trace_id: None,
         });
     }
 }

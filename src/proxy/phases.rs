@@ -18,9 +18,9 @@ use super::{facts, own_pages};
 use crate::auth::{Auth, Check, Endpoint, RequestFacts};
 use crate::clock::{Clock, SystemClock};
 use crate::gate::{Origin, OriginId};
-use crate::metrics::{Decision, Mode};
+use crate::metrics::{Decision, Entrance, Mode};
 use crate::ops::RequestIds;
-use crate::ops::access_log::{AccessEntry, AccessLog};
+use crate::ops::access_log::{self, AccessEntry, AccessLog};
 use crate::reply::Reply;
 
 /// What the phases share.
@@ -209,11 +209,14 @@ impl Phases {
             account_id: live.map(|live| live.session().person.account_id.as_str()),
             user_agent: header.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
             upstream_ms: request.answered.map(millis),
+            http_version: access_log::http_version(header.version),
+            trace_id: request.way.as_ref().and_then(|way| way.trace).map(|trace| trace.trace_id()),
         });
     }
 
     /// Counts and logs what was answered before there was a request.
     pub(super) fn record_refusal(&self, connection: &Connection, status: u16) {
+        self.auth.metrics().unreadable(Entrance::Proxy);
         self.auth.metrics().request(status, Duration::ZERO);
         self.auth.metrics().decision(Decision::BadTarget, Mode::Proxy);
         self.access_log.record(&AccessEntry {
@@ -229,6 +232,8 @@ impl Phases {
             account_id: None,
             user_agent: None,
             upstream_ms: None,
+            http_version: None,
+            trace_id: None,
         });
     }
 }
