@@ -10,6 +10,8 @@ mod memory;
 pub(crate) mod rig;
 mod strictness;
 mod tls;
+#[cfg(feature = "otel")]
+mod traces;
 mod upstream_down;
 mod way;
 mod websocket;

@@ -24,6 +24,7 @@ mod peer;
 mod refusals;
 mod service;
 mod strangers;
+mod traced;
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -10,6 +10,7 @@
 //! | [`readiness`] | does the process take traffic? |
 //! | [`request_id`] | what is a request called? |
 //! | [`server`] | `/livez`, `/readyz`, `/metrics` |
+//! | [`mod@tracing`] | where do spans go? |
 //! | [`drain`] | from the first signal to the end |
 //!
 //! Nothing in here knows about Atlassian: an outage there must not take this process out of rotation.
@@ -23,7 +24,9 @@ pub mod logging;
 pub mod readiness;
 pub mod request_id;
 pub mod server;
+pub mod tracing;
 
+pub use self::tracing::{Traces, TracingError, TracingSettings};
 pub use access_log::{AccessEntry, AccessLog};
 pub use audit_log::AuditLog;
 pub use line_writer::{LineWriter, Lines};

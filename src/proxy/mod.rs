@@ -28,10 +28,12 @@ use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use self::context::Request;
 use self::phases::{Next, Phases, close_when_draining};
 use crate::metrics::Open;
+use crate::span;
 
 pub use self::listener::{Drained, Proxy, Replacer};
 pub use self::settings::{Settings, SetupError};
@@ -53,10 +55,13 @@ impl ProxyHttp for App {
     async fn request_filter(&self, session: &mut Session, request: &mut Request) -> pingora::Result<bool> {
         let phases = Arc::clone(&request.phases);
         phases.begin(session, request);
-        let reply = match phases.decide(session, request) {
+        phases.trace(session, request);
+        let span = request.span.clone();
+        let next = span.in_scope(|| phases.decide(session, request));
+        let reply = match next {
             Next::Forward => return Ok(false),
             Next::Answer(reply) => reply,
-            Next::Serve(endpoint) => phases.serve(endpoint, session, request).await,
+            Next::Serve(endpoint) => phases.serve(endpoint, session, request).instrument(span).await,
         };
         close_when_draining(session);
         own_pages::write(session, request.id, reply).await.map(|()| true)
@@ -64,10 +69,11 @@ impl ProxyHttp for App {
 
     async fn upstream_peer(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         request: &mut Request,
     ) -> pingora::Result<Box<HttpPeer>> {
         request.asked = Some(Instant::now());
+        request.upstream_span = span::upstream(&request.span, session.req_header().method.as_str());
         let peer = request.phases.upstream.peer(request.kind, request.attempts).await;
         peer.ok_or_else(|| {
             Error::explain(ErrorType::ConnectNoRoute, "no address for the upstream's name").into_up()
@@ -81,6 +87,7 @@ impl ProxyHttp for App {
         request: &mut Request,
         mut error: Box<Error>,
     ) -> Box<Error> {
+        span::upstream_answered(&request.upstream_span, 0);
         error.set_retry(request.phases.upstream.connect_failed(request.attempts));
         request.attempts += 1;
         let (id, kind) = (request.id.as_str(), error.root_etype().as_str());
@@ -105,6 +112,7 @@ impl ProxyHttp for App {
     ) -> pingora::Result<()> {
         let provisioned = response::clean(response, |name| request.phases.auth.cookie_names().is_ours(name))?;
         request.answered = request.asked.map(|asked| asked.elapsed());
+        span::upstream_answered(&request.upstream_span, response.status.as_u16());
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             request.websocket = Some(Open::new(&request.phases.auth.metrics().websockets));
         }
@@ -112,8 +120,12 @@ impl ProxyHttp for App {
         if provisioned
             && !response.status.is_informational()
             && let Some(permit) = &request.permit
-            && let Some(line) =
-                request.phases.auth.provisioned(permit, phases::host_of(session.req_header())).await
+            && let Some(line) = request
+                .phases
+                .auth
+                .provisioned(permit, phases::host_of(session.req_header()))
+                .instrument(request.span.clone())
+                .await
         {
             response.append_header("Set-Cookie", line)?;
             // A session must not be kept by a shared cache, whatever the app says of this answer (RFC 9111 §7.3).

@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) clock: Arc<dyn Clock>,
     /// What outlives the process.
     pub(crate) store: Arc<dyn Store>,
+    /// What sends spans, if anything does.
+    pub(crate) traces: Option<anteroom::ops::Traces>,
     /// Asked by this gateway instead of standing in front of an upstream itself.
     pub(crate) gateway: Option<Gateway>,
 }
@@ -79,6 +81,7 @@ impl Default for Plan {
             approve: None,
             clock: Arc::new(SystemClock),
             store: Arc::new(MemoryStore::new()),
+            traces: None,
             gateway: None,
         }
     }
@@ -183,6 +186,7 @@ impl Site {
             },
             access_log: Some(Arc::clone(&log) as _),
             audit: Some(Arc::clone(&log) as _),
+            traces: plan.traces,
             ..Seams::default()
         };
         let app = App::start(config, seams).await.unwrap_or_else(|e| panic!("Anteroom does not start: {e}"));
