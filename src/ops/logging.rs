@@ -58,9 +58,10 @@ pub fn init_with_traces(
     settings: &TracingSettings,
 ) -> Result<Traces, LoggingError> {
     let traces = Traces::start(settings)?;
+    let lines = Diagnostics { format, clock: Box::new(SystemClock), write: Box::new(to_stderr) };
     // Each layer has a filter of its own: the log must not hear of spans, nor the collector of events.
     tracing_subscriber::registry()
-        .with(stderr(format).with_filter(filter(level)?))
+        .with(lines.with_filter(filter(level)?))
         .with(traces.layer())
         .try_init()
         .map_err(|_| LoggingError::Twice)?;
@@ -70,19 +71,25 @@ pub fn init_with_traces(
 /// Sends events of `tracing` and records of `log` (pingora's) to stderr. `level` is for our own code: `error`, `warn`,
 /// `info`, `debug` or `trace`. Once per process.
 pub fn init(format: LogFormat, level: &str) -> Result<(), LoggingError> {
+    init_to(format, level, to_stderr)
+}
+
+/// As [`init`], with somewhere else for the lines to go, one call for each. `write` must not log.
+pub fn init_to(
+    format: LogFormat,
+    level: &str,
+    write: impl Fn(&[u8]) + Send + Sync + 'static,
+) -> Result<(), LoggingError> {
     tracing_subscriber::registry()
         .with(filter(level)?)
-        .with(stderr(format))
+        .with(Diagnostics { format, clock: Box::new(SystemClock), write: Box::new(write) })
         .try_init()
         .map_err(|_| LoggingError::Twice)
 }
 
-fn stderr(format: LogFormat) -> Diagnostics {
-    let write = |line: &[u8]| {
-        // There is nowhere left to complain.
-        let _ = io::stderr().lock().write_all(line);
-    };
-    Diagnostics { format, clock: Box::new(SystemClock), write: Box::new(write) }
+fn to_stderr(line: &[u8]) {
+    // There is nowhere left to complain.
+    let _ = io::stderr().lock().write_all(line);
 }
 
 fn filter(level: &str) -> Result<Targets, LoggingError> {
