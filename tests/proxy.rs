@@ -18,6 +18,8 @@ pub(crate) mod rig;
 mod smuggling;
 mod strictness;
 mod tls;
+#[cfg(feature = "otel")]
+mod traces;
 mod upstream_down;
 mod upstreams_choice;
 mod upstreams_http2;

@@ -26,16 +26,19 @@ use crate::metrics::Metrics;
 use crate::ops::access_log::AccessLog;
 use crate::ops::drain::{Drain, Ending, Signals};
 use crate::ops::server::OpsState;
-use crate::ops::{AuditLog, LineWriter, OpsServer, Readiness};
+use crate::ops::{AuditLog, LineWriter, OpsServer, Readiness, Traces};
 use crate::pages::{LogoError, Pages};
 use crate::proxy;
 use crate::sign_in::ScopeError;
 use crate::store::embedded::{EmbeddedStore, OpenError};
 use crate::store::memory::MemoryStore;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, TracedStore};
 
 /// How often activity is saved and what has run out is forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
+
+/// How long the end waits for the collector to take the last traces.
+const LAST_TRACES: Duration = Duration::from_secs(2);
 
 /// What the drain is given beyond the proxy's own deadline.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -54,6 +57,8 @@ pub struct Seams {
     pub access_log: Option<Arc<dyn AccessLog>>,
     /// Instead of lines on stdout.
     pub audit: Option<Arc<dyn Audit>>,
+    /// What sends spans, if anything does; it is closed at the end.
+    pub traces: Option<Traces>,
     /// Whether every page says that this is a demo.
     pub demo: bool,
 }
@@ -67,6 +72,7 @@ impl Default for Seams {
             listeners: Listeners::default(),
             access_log: None,
             audit: None,
+            traces: None,
             demo: false,
         }
     }
@@ -147,6 +153,7 @@ pub struct App {
     ops: Option<OpsServer>,
     readiness: Readiness,
     lines: LineWriter,
+    traces: Option<Traces>,
     shutdown_delay: Duration,
     drain_timeout: Duration,
 }
@@ -160,6 +167,10 @@ impl App {
         let store = match seams.store {
             Some(store) => store,
             None => open_store(&config.store)?,
+        };
+        let store = match seams.traces {
+            Some(_) => Arc::new(TracedStore::new(store)),
+            None => store,
         };
         let lines = LineWriter::start(std::io::stdout(), Arc::clone(&metrics)).map_err(StartError::Log)?;
         let access_log = seams.access_log.unwrap_or_else(|| wiring::access_log(&config.ops, &lines));
@@ -192,8 +203,19 @@ impl App {
             async move { store.healthy().await.map_err(|error| error.to_string()) }
         });
         starting.done();
-        let clock = seams.clock;
-        Ok(Self { auth, clock, metrics, servers, ops, readiness, lines, shutdown_delay, drain_timeout })
+        let (clock, traces) = (seams.clock, seams.traces);
+        Ok(Self {
+            auth,
+            clock,
+            metrics,
+            servers,
+            ops,
+            readiness,
+            lines,
+            traces,
+            shutdown_delay,
+            drain_timeout,
+        })
     }
 
     /// Where browsers connect to the reverse proxy, if there is one.
@@ -241,6 +263,11 @@ impl App {
             let _ended = ops.await;
         }
         self.lines.close();
+        if let Some(traces) = self.traces {
+            // Away from the runtime: it waits for the collector.
+            let closing = tokio::task::spawn_blocking(move || traces.close(LAST_TRACES));
+            let _in_time = tokio::time::timeout(LAST_TRACES + MARGIN, closing).await;
+        }
         ending
     }
 }

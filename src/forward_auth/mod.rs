@@ -22,6 +22,7 @@ mod peer;
 mod refusals;
 mod service;
 mod strangers;
+mod traced;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ use self::peer::{Gatekeeper, Peer};
 pub use self::service::Dialect;
 use self::service::Service;
 use crate::auth::Auth;
-use crate::metrics::Open;
+use crate::metrics::{Entrance, Open};
 use crate::net::TrustedProxies;
 use crate::ops::AccessLog;
 use crate::ops::listen::{Accepted, Listener};
@@ -157,7 +158,6 @@ async fn connection(
         async move { Ok::<_, Infallible>(service.answer(request, peer).await) }
     });
     let serving = server.serve_connection(TokioIo::new(stream), answer);
-    // Errors are the peer's leaving.
     tokio::pin!(serving);
     let over = async {
         tokio::select! {
@@ -167,11 +167,19 @@ async fn connection(
     };
     tokio::select! {
         biased;
-        _ended = serving.as_mut() => return,
+        ended = serving.as_mut() => return count(&service, ended),
         () = over => {}
     }
     serving.as_mut().graceful_shutdown();
-    let _ended = serving.await;
+    count(&service, serving.await);
+}
+
+/// Most errors are the peer's leaving. What hyper could not read it has answered itself.
+fn count(service: &Service, ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    let unread = |error: &hyper::Error| error.is_parse();
+    if ended.is_err_and(|error| error.downcast_ref().is_some_and(unread)) {
+        service.auth.metrics().unreadable(Entrance::ForwardAuth);
+    }
 }
 
 /// HTTP/1.1 and HTTP/2.

@@ -29,6 +29,11 @@ impl TraceParent {
         (known && named).then_some(Self { trace_id, parent_id, flags })
     }
 
+    /// A span of ours, as its children are told. Neither identifier may be all zero.
+    pub const fn of(trace_id: [u8; 16], parent_id: [u8; 8], sampled: bool) -> Self {
+        Self { trace_id, parent_id, flags: if sampled { SAMPLED } else { 0 } }
+    }
+
     /// The trace; never all zero.
     pub const fn trace_id(&self) -> [u8; 16] {
         self.trace_id

@@ -12,7 +12,7 @@
 //! | [`request_id`] | what is a request called? |
 //! | [`server`] | `/livez`, `/readyz`, `/metrics` |
 //! | [`listen`] | where are we reached? |
-//! | [`remarks`] | has the log said this already? |
+//! | [`mod@tracing`] | where do spans go? |
 //! | [`drain`] | from the first signal to the end |
 //!
 //! Nothing in here knows about Atlassian: an outage there must not take this process out of rotation.
@@ -28,7 +28,9 @@ pub mod readiness;
 pub mod remarks;
 pub mod request_id;
 pub mod server;
+pub mod tracing;
 
+pub use self::tracing::{Traces, TracingError, TracingSettings};
 pub use access_log::{AccessEntry, AccessLog};
 pub use audit_log::AuditLog;
 pub use line_writer::{LineWriter, Lines};

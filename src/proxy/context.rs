@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::limits::Body;
 use super::phases::Phases;
@@ -26,6 +27,10 @@ pub(super) struct Request {
     pub(super) client: IpAddr,
     /// What a trusted hop says of it; none unless there is one.
     pub(super) way: Option<Box<Way>>,
+    /// Its span, where spans are collected.
+    pub(super) span: Span,
+    /// The span of the attempt to have the upstream answer.
+    pub(super) upstream_span: Span,
     /// How it was decided.
     pub(super) decision: Option<Decision>,
     /// The leave it was given; without one it is not forwarded.
@@ -58,6 +63,8 @@ impl Request {
             id,
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             way: None,
+            span: Span::none(),
+            upstream_span: Span::none(),
             decision: None,
             permit: None,
             kind: Kind::Plain,

@@ -31,10 +31,12 @@ use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use self::context::Request;
 use self::phases::{Next, Phases, close_when_draining};
 use crate::metrics::Open;
+use crate::span;
 
 pub use self::entrance::{Drained, Proxy, Replacer, TlsError};
 pub use self::settings::{Settings, SetupError};
@@ -56,14 +58,17 @@ impl ProxyHttp for App {
     async fn request_filter(&self, session: &mut Session, request: &mut Request) -> pingora::Result<bool> {
         let phases = Arc::clone(&request.phases);
         phases.begin(session, request);
-        let reply = match phases.decide(session, request) {
+        phases.trace(session, request);
+        let span = request.span.clone();
+        let next = span.in_scope(|| phases.decide(session, request));
+        let reply = match next {
             Next::Forward => return Ok(false),
             Next::Answer(reply) => reply,
             Next::Refuse(reply) => {
                 session.set_keepalive(None);
                 reply
             }
-            Next::Serve(endpoint) => phases.serve(endpoint, session, request).await,
+            Next::Serve(endpoint) => phases.serve(endpoint, session, request).instrument(span).await,
         };
         close_when_draining(session);
         own_pages::write(session, request.id, reply).await.map(|()| true)
@@ -71,10 +76,11 @@ impl ProxyHttp for App {
 
     async fn upstream_peer(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         request: &mut Request,
     ) -> pingora::Result<Box<HttpPeer>> {
         request.asked = Some(Instant::now());
+        request.upstream_span = span::upstream(&request.span, session.req_header().method.as_str());
         phases::peer(request).await
     }
 
@@ -85,6 +91,7 @@ impl ProxyHttp for App {
         request: &mut Request,
         mut error: Box<Error>,
     ) -> Box<Error> {
+        span::upstream_answered(&request.upstream_span, 0);
         error.set_retry(phases::connect_failed(request, &error));
         error
     }
@@ -141,6 +148,7 @@ impl ProxyHttp for App {
             response::without_chunks(session, response);
         }
         request.answered = request.asked.map(|asked| asked.elapsed());
+        span::upstream_answered(&request.upstream_span, response.status.as_u16());
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             request.websocket = Some(Open::new(&request.phases.auth.metrics().websockets));
         }
@@ -148,8 +156,12 @@ impl ProxyHttp for App {
         if provisioned
             && !response.status.is_informational()
             && let Some(permit) = &request.permit
-            && let Some(line) =
-                request.phases.auth.provisioned(permit, phases::host_of(session.req_header())).await
+            && let Some(line) = request
+                .phases
+                .auth
+                .provisioned(permit, phases::host_of(session.req_header()))
+                .instrument(request.span.clone())
+                .await
         {
             response.append_header("Set-Cookie", line)?;
             // A session must not be kept by a shared cache, whatever the app says of this answer (RFC 9111 §7.3).

@@ -22,11 +22,13 @@ use super::{facts, http2, limits, own_pages};
 use crate::auth::{Auth, Check, Endpoint, RequestFacts};
 use crate::clock::{Clock, SystemClock};
 use crate::gate::{Origin, OriginId};
-use crate::metrics::{Decision, Mode};
+use crate::metrics::{Decision, Entrance, Exemplar, Mode};
 use crate::net::Limit;
-use crate::ops::access_log::{AccessEntry, AccessLog};
+use crate::ops::access_log::{self, AccessEntry, AccessLog};
+use crate::ops::tracing::{continue_from, place};
 use crate::ops::{Remarks, RequestIds};
 use crate::reply::Reply;
+use crate::span;
 
 /// What the phases share.
 pub(super) struct Phases {
@@ -119,8 +121,18 @@ impl Phases {
         }
     }
 
+    /// Begins the request's span, in the trace of a trusted hop if there is one.
+    pub(super) fn trace(&self, session: &Session, request: &mut Request) {
+        let header = session.req_header();
+        let scheme = if self.settings.public_scheme_https { "https" } else { "http" };
+        let (method, path) = (header.method.as_str(), header.uri.path());
+        request.span = span::request(method, path, Some(scheme), request.id.as_str());
+        continue_from(&request.span, request.way.as_ref().and_then(|way| way.trace));
+    }
+
     /// Forward, serve or answer?
     pub(super) fn decide(&self, session: &Session, request: &mut Request) -> Next {
+        let _within = span::decision().entered();
         let (raw, most) = (session.to_h1_raw(), &self.settings.limits);
         if let Some(limit) = limits::of_header(session.req_header(), &raw, most) {
             self.auth.metrics().decision(Decision::BadTarget, Mode::Proxy);
@@ -247,6 +259,9 @@ impl Phases {
                 header.insert_header(TE, trailers)?;
             }
         }
+        if let Some(here) = place(&request.upstream_span) {
+            header.insert_header("traceparent", here.to_string())?;
+        }
         if let Some(identity) = self.auth.identity_headers(permit, host) {
             for (name, value) in identity.iter() {
                 header.insert_header(name, value)?;
@@ -295,7 +310,14 @@ impl Phases {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         let duration = request.started.elapsed();
         let now = SystemClock.now_millis();
-        self.auth.metrics().request(status, duration);
+        let decision = request.decision.map_or("", Decision::as_str);
+        span::answered(&request.span, status, decision);
+        let here = place(&request.span);
+        let example = match here {
+            Some(here) => here.sampled().then(|| Exemplar::trace(here.trace_id())),
+            None => Exemplar::request(request.id.as_str()),
+        };
+        self.auth.metrics().request_of(status, duration, example);
         let header = session.req_header();
         let live = request.permit.as_ref().and_then(|permit| permit.session());
         self.access_log.record(&AccessEntry {
@@ -307,10 +329,14 @@ impl Phases {
             status,
             bytes_out: session.body_bytes_sent() as u64,
             duration,
-            decision: request.decision.map_or("", Decision::as_str),
+            decision,
             account_id: live.map(|live| live.session().person.account_id.as_str()),
             user_agent: header.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
             upstream_ms: request.answered.map(millis),
+            http_version: access_log::http_version(header.version),
+            trace_id: here
+                .or_else(|| request.way.as_ref().and_then(|way| way.trace))
+                .map(|trace| trace.trace_id()),
         });
     }
 
@@ -321,6 +347,7 @@ impl Phases {
             431 => self.note(Limit::HeaderBytes, connection.ip),
             _ => {}
         }
+        self.auth.metrics().unreadable(Entrance::Proxy);
         self.auth.metrics().request(status, Duration::ZERO);
         self.auth.metrics().decision(Decision::BadTarget, Mode::Proxy);
         self.access_log.record(&AccessEntry {
@@ -336,6 +363,8 @@ impl Phases {
             account_id: None,
             user_agent: None,
             upstream_ms: None,
+            http_version: None,
+            trace_id: None,
         });
     }
 }

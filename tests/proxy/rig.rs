@@ -32,6 +32,7 @@ use tokio::task::JoinHandle;
 
 use crate::support::DEADLINE;
 use crate::support::raw::{RawResponse, exchange};
+use crate::support::secrets;
 
 /// What a proxy of the tests is set to.
 pub(crate) struct Plan {
@@ -96,6 +97,9 @@ impl Rig {
             format!("{}={value}", names.session())
         };
         let (cookie, new_user) = (cookie(false), cookie(true));
+        secrets::listen();
+        [&cookie, &new_user].iter().for_each(|cookie| secrets::note_set_cookie(cookie));
+        secrets::note("proxy-tests-secret-0123456789-abcdef");
         let auth = Arc::new(Auth::new(parts(keys, &plan.presets)).await.unwrap());
         let log = Arc::new(Log::default());
         let listener = Listener::bind(place).await.unwrap();
@@ -150,6 +154,7 @@ impl Drop for Rig {
         if let Some(serving) = &self.serving {
             serving.abort();
         }
+        secrets::verify();
     }
 }
 
@@ -238,6 +243,8 @@ impl Log {
 
 impl AccessLog for Log {
     fn record(&self, entry: &AccessEntry<'_>) {
-        self.0.lock().unwrap().push(format!("{entry:?}"));
+        let line = format!("{entry:?}");
+        secrets::check("the access log", &line);
+        self.0.lock().unwrap().push(line);
     }
 }

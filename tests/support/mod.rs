@@ -9,6 +9,7 @@
 //! | [`process`] | child processes that cannot outlive their test |
 //! | [`browser`], [`axe`] | Chromium through WebDriver, and the accessibility check in it |
 //! | [`site`], [`person`] | a whole Anteroom with its Atlassian, and somebody who uses it |
+//! | [`secrets`] | whether anything secret reaches any output |
 //! | [`gateway`] | real gateways with the configuration that `anteroom config` prints |
 //! | [`venv`], [`radicale`], [`websocket_app`] | apps from PyPI |
 //!
@@ -25,6 +26,7 @@ pub(crate) mod person;
 pub(crate) mod process;
 pub(crate) mod radicale;
 pub(crate) mod raw;
+pub(crate) mod secrets;
 pub(crate) mod site;
 pub(crate) mod upstream;
 pub(crate) mod venv;

@@ -24,7 +24,9 @@ use crate::sign_in::{ScopeError, Scopes};
 pub(super) fn access_log(ops: &config::Ops, lines: &LineWriter) -> Arc<dyn AccessLog> {
     match ops.log_format {
         _ if !ops.access_log => Arc::new(access_log::Off),
-        config::LogFormat::Json => Arc::new(access_log::JsonLines::new(lines.lines())),
+        config::LogFormat::Json => {
+            Arc::new(access_log::JsonLines::new(lines.lines(), access_log::Schema::Anteroom))
+        }
         config::LogFormat::Text => Arc::new(access_log::Text::new(lines.lines())),
     }
 }

@@ -51,7 +51,7 @@ impl Public {
             Some((client, hops)) => (node(client), hops),
             None => ("for=unknown".to_owned(), addresses),
         };
-        let elements = std::iter::once(client + &self.pairs).chain(hops.iter().map(node));
+        let elements = std::iter::once(client + self.pairs.as_str()).chain(hops.iter().map(node));
         let list = elements.collect::<Vec<_>>().join(", ");
         HeaderValue::try_from(list).unwrap_or(HeaderValue::from_static("for=unknown"))
     }

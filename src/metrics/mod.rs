@@ -3,12 +3,16 @@
 //! No series has a label that a client can make up (no user, email, path). Prometheus naming, base units.
 //! <https://prometheus.io/docs/practices/naming/>
 
+mod entrance;
+mod exemplar;
+
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -16,6 +20,9 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::net::Limit;
+pub use entrance::Entrance;
+use entrance::Unreadable;
+pub use exemplar::Exemplar;
 
 /// The boundaries of OpenTelemetry's `http.server.request.duration`, in seconds.
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
@@ -140,7 +147,8 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<CodeLabels, Counter>,
     codes: Vec<OnceLock<Counter>>,
-    duration: Histogram,
+    duration: HistogramWithExemplars<Exemplar>,
+    unreadable: Unreadable,
     decisions: Vec<Counter>,
     sign_ins_started: Counter,
     sign_ins: Family<SignInLabels, Counter>,
@@ -184,7 +192,7 @@ impl Metrics {
         }
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
         let requests = register!("http_requests", "Requests answered, by status", Family::default());
-        let duration = histogram();
+        let duration = HistogramWithExemplars::new(SECONDS.into_iter());
         registry.register_with_unit(
             "http_request_duration",
             "Time to the end of the answer",
@@ -218,6 +226,7 @@ impl Metrics {
             requests,
             codes: (0..1000).map(|_| OnceLock::new()).collect(),
             duration,
+            unreadable: Unreadable::new(&mut registry),
             decisions: Mode::ALL
                 .iter()
                 .flat_map(|mode| Decision::ALL.iter().map(|decision| labelled(*mode, *decision)))
@@ -280,10 +289,20 @@ impl Metrics {
 
     /// Counts an answered request.
     pub fn request(&self, code: u16, took: Duration) {
+        self.request_of(code, took, None);
+    }
+
+    /// Counts an answered request, and keeps `example` as the latest of those that took about as long.
+    pub fn request_of(&self, code: u16, took: Duration, example: Option<Exemplar>) {
         if let Some(slot) = self.codes.get(usize::from(code)) {
             slot.get_or_init(|| self.requests.get_or_create_owned(&CodeLabels { code })).inc();
         }
-        self.duration.observe(took.as_secs_f64());
+        self.duration.observe(took.as_secs_f64(), example, None);
+    }
+
+    /// Counts what arrived and was no request.
+    pub fn unreadable(&self, at: Entrance) {
+        self.unreadable.count(at);
     }
 
     /// Counts a decision.
@@ -427,6 +446,9 @@ mod tests {
     fn exposition_names() {
         let metrics = Metrics::new();
         metrics.request(200, Duration::from_millis(3));
+        metrics.request_of(200, Duration::from_millis(30), Some(Exemplar::trace([0xab; 16])));
+        metrics.request_of(200, Duration::from_secs(30), Exemplar::request("0123456789abcdef"));
+        metrics.unreadable(Entrance::Ops);
         metrics.decision(Decision::Denied, Mode::Proxy);
         metrics.decision(Decision::Own, Mode::ForwardAuth);
         metrics.sign_in("success", "email_domains");
@@ -434,7 +456,12 @@ mod tests {
         metrics.atlassian("token", "ok", Duration::from_millis(80));
         let text = metrics.expose();
         for line in [
-            "anteroom_http_requests_total{code=\"200\"} 1",
+            "anteroom_http_requests_total{code=\"200\"} 3",
+            "anteroom_http_request_duration_seconds_bucket{le=\"0.005\"} 1\n",
+            "seconds_bucket{le=\"0.05\"} 2 # {trace_id=\"abababababababababababababababab\"} 0.03\n",
+            "seconds_bucket{le=\"+Inf\"} 3 # {request_id=\"0123456789abcdef\"} 30.0\n",
+            "anteroom_unreadable_requests_total{entrance=\"ops\"} 1",
+            "anteroom_unreadable_requests_total{entrance=\"proxy\"} 0",
             "anteroom_authz_decisions_total{decision=\"denied\",mode=\"proxy\"} 1",
             "anteroom_authz_decisions_total{decision=\"own\",mode=\"forward_auth\"} 1",
             "anteroom_signins_total{outcome=\"success\",reason=\"email_domains\"} 1",
