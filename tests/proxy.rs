@@ -10,6 +10,7 @@ mod event_stream;
 mod headers;
 mod http10;
 mod http2;
+mod http2_grpc;
 mod http2_limits;
 mod keep_alive;
 mod limits;
