@@ -89,7 +89,7 @@ pub(super) fn opens_websocket(header: &RequestHeader) -> bool {
         && !headers.contains_key(TRANSFER_ENCODING)
 }
 
-/// Whether this is a call of gRPC's own protocol: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>.
+/// Whether this is a call of gRPC's own protocol, which needs HTTP/2; elsewhere the word would only be a way around limits: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>.
 pub(super) fn is_grpc(header: &RequestHeader) -> bool {
     let grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
     header.version == Version::HTTP_2 && header.headers.get(CONTENT_TYPE).is_some_and(grpc)

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::header::{CONTENT_LENGTH, EXPECT};
 use pingora::http::RequestHeader;
 use tokio::time::Instant;
 
@@ -58,8 +58,7 @@ pub(super) struct Body {
 impl Body {
     /// That of a request whose header has just been read.
     pub(super) fn of(header: &RequestHeader, kind: Kind) -> Self {
-        let grpc = |value: &http::HeaderValue| value.as_bytes().starts_with(b"application/grpc");
-        let stream = kind == Kind::Upgrade || header.headers.get(CONTENT_TYPE).is_some_and(grpc);
+        let stream = matches!(kind, Kind::Upgrade | Kind::Grpc);
         let since = (!stream).then(Instant::now);
         Self { bytes: 0, since, awaited: header.headers.contains_key(EXPECT) }
     }
@@ -80,11 +79,12 @@ impl Body {
         self.left(limits, times).is_some_and(|left| left.is_zero()).then_some(Limit::BodyRead)
     }
 
-    /// How long the client may be silent now.
-    pub(super) fn patience(&self, limits: &Limits, times: &Timeouts) -> Duration {
+    /// How long the client may be silent now; as long as it likes where the body is a stream of its own.
+    pub(super) fn patience(&self, limits: &Limits, times: &Timeouts) -> Option<Duration> {
+        self.since?;
         // A timer of nothing could fire before what is there has been read.
         let least = Duration::from_millis(1);
-        self.left(limits, times).map_or(times.read, |left| left.min(times.read).max(least))
+        Some(self.left(limits, times).map_or(times.read, |left| left.min(times.read).max(least)))
     }
 
     /// What is left of its time. An app that reads slowly uses it up as well; its own time limit is shorter.
@@ -146,7 +146,7 @@ mod tests {
         let mut body = Body::of(header, kind);
         body.since = body.since.and_then(|since| since.checked_sub(Duration::from_secs(ago)));
         body.add(bytes);
-        (body.beyond(&limits, &times), body.patience(&limits, &times))
+        (body.beyond(&limits, &times), body.patience(&limits, &times).unwrap_or(Duration::MAX))
     }
 
     #[test]
@@ -165,9 +165,9 @@ mod tests {
 
     #[test]
     fn streams_have_no_total_and_whoever_waits_for_the_app_is_not_timed() {
-        let grpc = header("POST", "/", &[("Content-Type", "application/grpc+proto")]);
-        assert_eq!(judged(9_999, 0, &grpc, Kind::Plain), (None, Duration::from_secs(20)));
-        assert_eq!(judged(9_999, 0, &header("GET", "/", &[]), Kind::Upgrade).0, None);
+        for kind in [Kind::Grpc, Kind::Upgrade] {
+            assert_eq!(judged(9_999, 0, &header("POST", "/", &[]), kind), (None, Duration::MAX));
+        }
         let expects = header("POST", "/", &[("Expect", "100-continue")]);
         assert_eq!(judged(9_999, 0, &expects, Kind::Plain), (None, Duration::from_secs(20)));
         assert_eq!(judged(9_999, 1, &expects, Kind::Plain).0, None);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, CONTENT_TYPE, EXPECT, HOST, TE, UPGRADE, USER_AGENT};
+use http::header::{ACCEPT, EXPECT, HOST, TE, UPGRADE, USER_AGENT};
 use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -103,10 +103,8 @@ impl Phases {
         let times = &self.settings.timeouts;
         session.set_write_timeout(Some(times.write));
         request.body = Body::of(session.req_header(), request.kind);
-        let patience = request.body.patience(&self.settings.limits, times);
         // A gRPC client may be silent for as long as it listens; whether it is there, its connection tells.
-        let may_be_silent = request.kind == Kind::Upgrade || facts::is_grpc(session.req_header());
-        session.set_read_timeout((!may_be_silent).then_some(patience));
+        session.set_read_timeout(request.body.patience(&self.settings.limits, times));
         if session.get_keepalive().is_some() {
             // pingora would keep it for ever. It takes whole seconds, and zero as "for ever".
             session.set_keepalive(Some(times.keep_alive.as_secs().max(1)));
@@ -199,7 +197,7 @@ impl Phases {
                 return Err(Error::explain(status, limit.as_str()).into_down());
             }
         }
-        session.set_read_timeout(Some(request.body.patience(most, times)));
+        session.set_read_timeout(request.body.patience(most, times));
         Ok(())
     }
 
@@ -423,11 +421,10 @@ pub(super) fn host_of(header: &RequestHeader) -> &str {
 }
 
 fn kind_of(header: &RequestHeader) -> Kind {
-    let grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
     let listens = |value: &HeaderValue| value.as_bytes().starts_with(b"text/event-stream");
     if facts::opens_websocket(header) {
         Kind::Upgrade
-    } else if header.headers.get(CONTENT_TYPE).is_some_and(grpc) {
+    } else if facts::is_grpc(header) {
         Kind::Grpc
     } else if header.method == Method::GET && header.headers.get(ACCEPT).is_some_and(listens) {
         Kind::EventStream
