@@ -9,7 +9,7 @@
 //! | adapters | [`atlassian`] (the only code that talks to Atlassian), [`store`] (the only code that keeps state) |
 //! | configuration | [`config`]: as typed → as valid |
 //! | pure core: no await, clock, randomness, sockets, environment | [`gate`], [`policy`], [`identity`], [`session`], [`sign_in`] |
-//! | leaves | [`secret`], [`clock`], [`entropy`], [`net`], [`metrics`] |
+//! | leaves | [`secret`], [`clock`], [`entropy`], [`net`], [`metrics`], [`span`] |
 //!
 //! Imports point down only; `tests/layering.rs` fails on an upward arrow.
 //!
@@ -46,4 +46,5 @@ pub mod reply;
 pub mod secret;
 pub mod session;
 pub mod sign_in;
+pub mod span;
 pub mod store;

@@ -8,6 +8,7 @@ mod forward_auth;
 mod layers;
 mod messages;
 mod mistakes;
+mod proxy;
 
 use std::path::Path;
 

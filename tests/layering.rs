@@ -15,7 +15,7 @@ use self::reader::{all_paths, outside_names, own_paths, tokens, without_tests, w
 use super::support::repository;
 
 const CORE: &[&str] = &["gate", "policy", "identity", "session", "sign_in"];
-const LEAVES: &[&str] = &["secret", "clock", "entropy", "net"];
+const LEAVES: &[&str] = &["secret", "clock", "entropy", "net", "span"];
 const SHELL: &[&str] = &["auth", "reply", "gate", "identity", "metrics"];
 
 /// What each top-level module may import besides itself. A module without a row may not exist.
@@ -31,7 +31,7 @@ fn may_import(module: &str) -> Option<BTreeSet<&'static str>> {
         "atlassian" | "store" => &[CORE, LEAVES, &["metrics"]],
         "config" => &[CORE, LEAVES, &["pages"]],
         "gate" | "policy" | "identity" | "session" | "sign_in" => &[CORE, LEAVES],
-        "secret" | "clock" | "entropy" | "net" | "metrics" => &[LEAVES],
+        "secret" | "clock" | "entropy" | "net" | "metrics" | "span" => &[LEAVES],
         _ => return None,
     };
     Some(parts.iter().flat_map(|part| part.iter().copied()).collect())
@@ -61,21 +61,30 @@ const ALL: &[&str] = &[
     "entropy",
     "net",
     "metrics",
+    "span",
 ];
 
 /// Where a dependency may be named. A crate is matched with its satellites: `pingora` is `pingora_core` too.
 const HOMES: &[(&str, &[&str])] = &[
     ("pingora", &["proxy", "app"]),
+    ("h2", &["proxy"]),
+    ("tokio_rustls", &["proxy"]),
+    ("x509_parser", &["proxy"]),
+    ("ppp", &["proxy"]),
     ("hyper", &["forward_auth", "ops", "emulator"]),
-    ("reqwest", &["atlassian"]),
+    ("reqwest", &["atlassian", "ops"]),
+    ("opentelemetry", &["ops"]),
+    ("tracing_opentelemetry", &["ops"]),
     ("oauth2", &["atlassian"]),
     ("jsonwebtoken", &["identity", "emulator"]),
     ("figment", &["config"]),
     ("askama", &["pages", "emulator", "cli"]),
     ("redb", &["store"]),
     ("ipnet", &["net"]),
+    ("hickory_resolver", &["proxy"]),
+    ("x509_parser", &["proxy"]),
     ("psl", &["config"]),
-    ("listenfd", &["forward_auth"]),
+    ("listenfd", &["ops"]),
     ("tonic", &["forward_auth"]),
     ("prost", &["forward_auth"]),
     ("clap_complete", &["cli"]),

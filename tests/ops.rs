@@ -9,7 +9,7 @@ use std::time::Duration;
 use anteroom::auth::audit::{Audit, AuditEvent};
 use anteroom::clock::Timestamp;
 use anteroom::metrics::{Decision, Metrics, Mode};
-use anteroom::ops::access_log::{AccessEntry, AccessLog, JsonLines};
+use anteroom::ops::access_log::{AccessEntry, AccessLog, JsonLines, Schema};
 use anteroom::ops::drain::{Drain, OsSignals};
 use anteroom::ops::server::OpsState;
 use anteroom::ops::{AuditLog, LineWriter, Lines, LogFormat, OpsServer, Readiness, logging};
@@ -130,6 +130,7 @@ fn rows(page: &str, heading: &str) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(repository("docs/reference").join(page)).unwrap();
     let (_, section) = text.split_once(&format!("{heading}\n")).expect("has this heading");
     let section = section.split("\n## ").next().unwrap();
+    let section = section.split("\n### ").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
     rows.map(cells).collect()
@@ -172,6 +173,9 @@ fn metrics_md_is_complete_and_true() {
     metrics.request(200, Duration::from_millis(3));
     metrics.decision(Decision::SignedIn, Mode::Proxy);
     metrics.gateway_refused("stranger");
+    metrics.connection_refused("client_limit");
+    metrics.tls_handshake("ok");
+    metrics.tls_certificates([("site.pem".to_owned(), 4_102_444_800)]);
     metrics.sign_in("success", "email_domains");
     metrics.hand_off("success");
     metrics.atlassian("token", "ok", Duration::from_millis(80));
@@ -228,6 +232,24 @@ fn written(write: impl FnOnce(Lines)) -> Vec<Value> {
     String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// An object of objects as one object, its names joined by dots.
+fn flat(line: &Value) -> Value {
+    fn walk(prefix: &str, value: &Value, out: &mut serde_json::Map<String, Value>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    let dot = if prefix.is_empty() { "" } else { "." };
+                    walk(&format!("{prefix}{dot}{name}"), value, out);
+                }
+            }
+            value => drop(out.insert(prefix.to_owned(), value.clone())),
+        }
+    }
+    let mut out = serde_json::Map::new();
+    walk("", line, &mut out);
+    Value::Object(out)
+}
+
 #[test]
 fn the_access_log_is_as_documented() {
     let whole = AccessEntry {
@@ -243,15 +265,31 @@ fn the_access_log_is_as_documented() {
         account_id: Some("a"),
         user_agent: Some("b"),
         upstream_ms: Some(1),
+        http_version: Some("1.1"),
+        trace_id: Some([1; 16]),
     };
-    let bare = AccessEntry { account_id: None, user_agent: None, upstream_ms: None, ..whole };
-    let lines = written(|lines| {
-        let log = JsonLines::new(lines);
-        log.record(&whole);
-        log.record(&bare);
-    });
-    assert_eq!(lines.len(), 2);
-    assert_documented("## Access log", &lines);
+    let nothing = AccessEntry {
+        method: "PATCH",
+        status: 0,
+        account_id: None,
+        user_agent: None,
+        upstream_ms: None,
+        http_version: None,
+        trace_id: None,
+        ..whole
+    };
+    for (heading, schema) in
+        [("## Access log", Schema::Anteroom), ("### As `ecs`", Schema::Ecs), ("### As `ocsf`", Schema::Ocsf)]
+    {
+        let lines = written(|lines| {
+            let log = JsonLines::new(lines, schema);
+            log.record(&whole);
+            log.record(&nothing);
+        });
+        assert_eq!(lines.len(), 2);
+        let lines: Vec<Value> = lines.iter().map(flat).collect();
+        assert_documented(heading, &lines);
+    }
 }
 
 #[test]

@@ -179,6 +179,7 @@ fn parts(keys: KeyRing, load: Load, store: Arc<dyn Store>) -> Parts {
             sign_in_page: true,
             landings: Landings::default(),
             new_user_until: NewUserUntil::SessionEnd,
+            sign_in_rate: None,
             lifetimes: LIFETIMES,
         },
         keys,

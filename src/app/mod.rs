@@ -26,16 +26,19 @@ use crate::metrics::Metrics;
 use crate::ops::access_log::AccessLog;
 use crate::ops::drain::{Drain, Ending, Signals};
 use crate::ops::server::OpsState;
-use crate::ops::{AuditLog, LineWriter, OpsServer, Readiness};
+use crate::ops::{AuditLog, LineWriter, OpsServer, Readiness, Traces};
 use crate::pages::{LogoError, Pages};
 use crate::proxy;
 use crate::sign_in::ScopeError;
 use crate::store::embedded::{EmbeddedStore, OpenError};
 use crate::store::memory::MemoryStore;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, TracedStore};
 
 /// How often activity is saved and what has run out is forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
+
+/// How long the end waits for the collector to take the last traces.
+const LAST_TRACES: Duration = Duration::from_secs(2);
 
 /// What the drain is given beyond the proxy's own deadline.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -54,6 +57,8 @@ pub struct Seams {
     pub access_log: Option<Arc<dyn AccessLog>>,
     /// Instead of lines on stdout.
     pub audit: Option<Arc<dyn Audit>>,
+    /// What sends spans, if anything does; it is closed at the end.
+    pub traces: Option<Traces>,
     /// Whether every page says that this is a demo.
     pub demo: bool,
 }
@@ -67,6 +72,7 @@ impl Default for Seams {
             listeners: Listeners::default(),
             access_log: None,
             audit: None,
+            traces: None,
             demo: false,
         }
     }
@@ -105,12 +111,10 @@ pub enum StartError {
     #[error(transparent)]
     Proxy(#[from] proxy::SetupError),
     /// An address that is taken or not ours.
-    #[error(
-        "cannot listen on {address}: {source}. Is another process using it? Set `{key}` to a free address"
-    )]
+    #[error("cannot listen on {place}: {source}. Is another process using it? Set `{key}` to a free address")]
     Listen {
-        /// The address.
-        address: SocketAddr,
+        /// As configured.
+        place: String,
         /// The configuration key.
         key: &'static str,
         /// The reason.
@@ -149,6 +153,7 @@ pub struct App {
     ops: Option<OpsServer>,
     readiness: Readiness,
     lines: LineWriter,
+    traces: Option<Traces>,
     shutdown_delay: Duration,
     drain_timeout: Duration,
 }
@@ -163,11 +168,15 @@ impl App {
             Some(store) => store,
             None => open_store(&config.store)?,
         };
+        let store = match seams.traces {
+            Some(_) => Arc::new(TracedStore::new(store)),
+            None => store,
+        };
         let lines = LineWriter::start(std::io::stdout(), Arc::clone(&metrics)).map_err(StartError::Log)?;
         let access_log = seams.access_log.unwrap_or_else(|| wiring::access_log(&config.ops, &lines));
         let audit = seams.audit.unwrap_or_else(|| Arc::new(AuditLog::new(lines.reserved_lines())));
         let ops = match config.ops.listen {
-            Some(address) => Some(OpsServer::bind(address).await.map_err(listening(address, "ops.listen"))?),
+            Some(address) => Some(OpsServer::bind(address).await.map_err(listening(&address, "ops.listen"))?),
             None => None,
         };
         let bound = Bound::new(&config, seams.listeners).await?;
@@ -194,8 +203,19 @@ impl App {
             async move { store.healthy().await.map_err(|error| error.to_string()) }
         });
         starting.done();
-        let clock = seams.clock;
-        Ok(Self { auth, clock, metrics, servers, ops, readiness, lines, shutdown_delay, drain_timeout })
+        let (clock, traces) = (seams.clock, seams.traces);
+        Ok(Self {
+            auth,
+            clock,
+            metrics,
+            servers,
+            ops,
+            readiness,
+            lines,
+            traces,
+            shutdown_delay,
+            drain_timeout,
+        })
     }
 
     /// Where browsers connect to the reverse proxy, if there is one.
@@ -243,6 +263,11 @@ impl App {
             let _ended = ops.await;
         }
         self.lines.close();
+        if let Some(traces) = self.traces {
+            // Away from the runtime: it waits for the collector.
+            let closing = tokio::task::spawn_blocking(move || traces.close(LAST_TRACES));
+            let _in_time = tokio::time::timeout(LAST_TRACES + MARGIN, closing).await;
+        }
         ending
     }
 }
@@ -271,6 +296,7 @@ fn open_store(url: &StoreUrl) -> Result<Arc<dyn Store>, OpenError> {
     })
 }
 
-fn listening(address: SocketAddr, key: &'static str) -> impl Fn(std::io::Error) -> StartError {
-    move |source| StartError::Listen { address, key, source }
+fn listening(place: &impl ToString, key: &'static str) -> impl Fn(std::io::Error) -> StartError {
+    let place = place.to_string();
+    move |source| StartError::Listen { place: place.clone(), key, source }
 }

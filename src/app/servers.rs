@@ -5,25 +5,25 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::{Listeners, StartError, listening, wiring};
 use crate::auth::Auth;
-use crate::config::{Config, ForwardAuth as Wanted, Listen as WantedListen};
-use crate::forward_auth::{ForwardAuth, Listen, Listener};
+use crate::config::{Config, Listen as Wanted};
+use crate::forward_auth::ForwardAuth;
 use crate::ops::access_log::AccessLog;
+use crate::ops::listen::{Listen, Listener};
 use crate::proxy::{self, Proxy};
 
 /// Sockets that are bound, and what will serve them.
 pub(super) struct Bound {
-    proxy: Option<(TcpListener, SocketAddr, proxy::Settings)>,
+    proxy: Option<(Listener, proxy::Settings)>,
     forward_auth: Option<(Listener, crate::forward_auth::Settings)>,
 }
 
 /// Servers that are up and not yet serving.
 pub(super) struct Servers {
-    proxy: Option<(Proxy, TcpListener, SocketAddr)>,
+    proxy: Option<(Proxy, Listener)>,
     forward_auth: Option<(ForwardAuth, Listener)>,
 }
 
@@ -33,12 +33,11 @@ impl Bound {
         let proxy = match &config.proxy {
             Some(wanted) => {
                 let listener = match given.proxy {
-                    Some(listener) => adopt(listener),
-                    None => Proxy::bind(wanted.listen).await,
+                    Some(listener) => Listener::adopt(listener),
+                    None => Listener::bind(&place(&wanted.listen, &given.systemd_names)).await,
                 };
-                let listener = listener.map_err(listening(wanted.listen, "proxy.listen"))?;
-                let address = listener.local_addr().map_err(listening(wanted.listen, "proxy.listen"))?;
-                Some((listener, address, wiring::proxy(wanted, config.public_url.secure())))
+                let listener = listener.map_err(listening(&wanted.listen, "proxy.listen"))?;
+                Some((listener, wiring::proxy(wanted, config.public_url.secure())))
             }
             None => None,
         };
@@ -46,7 +45,7 @@ impl Bound {
             Some(wanted) => {
                 let listener = match given.forward_auth {
                     Some(listener) => Listener::adopt(listener),
-                    None => Listener::bind(&place(wanted, &given.systemd_names)).await,
+                    None => Listener::bind(&place(&wanted.listen, &given.systemd_names)).await,
                 };
                 let listener = listener
                     .map_err(|source| StartError::ForwardAuth { place: wanted.listen.to_string(), source })?;
@@ -64,9 +63,9 @@ impl Bound {
         access_log: &Arc<dyn AccessLog>,
     ) -> Result<Servers, StartError> {
         let proxy = match self.proxy {
-            Some((listener, address, settings)) => {
+            Some((listener, settings)) => {
                 let proxy = Proxy::new(settings, Arc::clone(auth), Arc::clone(access_log))?;
-                Some((proxy, listener, address))
+                Some((proxy, listener))
             }
             None => None,
         };
@@ -78,9 +77,9 @@ impl Bound {
 }
 
 impl Servers {
-    /// Where browsers connect to the reverse proxy.
+    /// Where browsers connect to the reverse proxy, if that is an address.
     pub(super) fn proxy_address(&self) -> Option<SocketAddr> {
-        self.proxy.as_ref().map(|(_, _, address)| *address)
+        self.proxy.as_ref().and_then(|(_, listener)| listener.local_addr())
     }
 
     /// Where gateways connect, if that is an address.
@@ -91,7 +90,7 @@ impl Servers {
     /// Serves until the word, then drains for at most `deadline`.
     pub(super) async fn serve(self, stopping: watch::Receiver<bool>, deadline: Duration) {
         let proxied = async {
-            if let Some((proxy, listener, _)) = self.proxy {
+            if let Some((proxy, listener)) = self.proxy {
                 let drained = proxy.serve(listener, stopping.clone(), deadline).await;
                 tracing::info!(finished = drained.finished, aborted = drained.aborted, "drained");
             }
@@ -108,19 +107,14 @@ impl Servers {
 /// The shell's own words for a configured place. systemd hands over sockets by number; their names stand in the
 /// environment.
 fn place(wanted: &Wanted, names: &[String]) -> Listen {
-    match &wanted.listen {
-        WantedListen::Tcp(address) => Listen::Tcp(*address),
-        WantedListen::Unix { path, mode } => Listen::Unix { path: path.clone(), mode: *mode },
-        WantedListen::Systemd { name: None } => Listen::Systemd { index: 0 },
-        WantedListen::Systemd { name: Some(name) } => {
+    match wanted {
+        Wanted::Tcp(address) => Listen::Tcp(*address),
+        Wanted::Unix { path, mode } => Listen::Unix { path: path.clone(), mode: *mode },
+        Wanted::Systemd { name: None } => Listen::Systemd { index: 0 },
+        Wanted::Systemd { name: Some(name) } => {
             // Beyond the last one: there is no such socket, and the error says so.
             let index = names.iter().position(|n| n == name).unwrap_or(usize::MAX);
             Listen::Systemd { index }
         }
     }
-}
-
-fn adopt(listener: std::net::TcpListener) -> std::io::Result<TcpListener> {
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
 }

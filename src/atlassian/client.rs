@@ -17,6 +17,7 @@ use oauth2::{
     TokenUrl,
 };
 use tokio::time::Instant;
+use tracing::Instrument;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -27,6 +28,7 @@ use super::{AtlassianError, Identify, Place, me};
 use crate::identity::Profile;
 use crate::secret::ExposeSecret;
 use crate::sign_in::{CodeGrant, VerifiedIdentity};
+use crate::span;
 
 /// More than any token answer that has been seen (tokens are up to some KB).
 const TOKEN_LIMIT: usize = 64 << 10;
@@ -122,8 +124,11 @@ impl Atlassian {
         place: Place,
         call: impl Future<Output = Result<T, AtlassianError>>,
     ) -> Result<T, AtlassianError> {
-        let begun = Instant::now();
-        let result = call.await;
+        let (begun, span) = (Instant::now(), span::atlassian(place.as_str()));
+        let result = call.instrument(span.clone()).await;
+        if result.is_err() {
+            span::failed(&span);
+        }
         (self.observe)(place, Outcome::from(&result), begun.elapsed());
         result
     }

@@ -3,11 +3,17 @@
 //! Order matters. The state is opened, matched to this browser's flow and used up before anything is asked of
 //! Atlassian; the account is recorded before the redirect. A tab that lost its flow starts over once, then explains.
 
+use std::time::Duration;
+
+use tokio::sync::SemaphorePermit;
+use tokio::time::timeout;
+
 use super::audit::AuditEvent;
 use super::live::LiveSession;
 use super::{Auth, NewUserUntil, RequestFacts};
 use crate::atlassian::AtlassianError;
 use crate::gate::{Asker, Destination, OriginId};
+use crate::net::Limit;
 use crate::pages::{NotAllowedReason, Page, Problem, Who};
 use crate::policy::{Admission, DenyReason, Refusal};
 use crate::reply::Reply;
@@ -15,6 +21,11 @@ use crate::session::cookie::{OwnCookies, scan};
 use crate::session::{Session, SessionId};
 use crate::sign_in::{Callback, CodeGrant, FlowError, MAX_AGE, Outcome, Pending, Reported, StateToken};
 use crate::store::Novelty;
+
+/// So many sign-ins may be completed at Atlassian at the same time.
+pub(super) const EXCHANGES: usize = 64;
+/// So long the next one waits for one of them to end.
+const WAIT: Duration = Duration::from_secs(2);
 
 /// What a callback comes to before Atlassian is asked.
 enum Matched {
@@ -32,6 +43,10 @@ impl Auth {
             Matched::Reply(reply) => return reply,
         };
         let used_up = self.cookies.delete(&state.tag());
+        let Some(_place) = self.place_at_atlassian(facts).await else {
+            let reply = self.sign_in_failed(facts, Problem::AtlassianUnavailable, &destination);
+            return reply.with_cookie(&used_up);
+        };
         let reply = match self.atlassian.identify(grant).await {
             Err(error) => self.atlassian_failed(facts, &error, &state, &destination),
             Ok(identity) => match self.sessions.policy().admit(identity) {
@@ -40,6 +55,17 @@ impl Auth {
             },
         };
         reply.with_cookie(&used_up)
+    }
+
+    /// Room for one more call. A crowd waits a little, so that it becomes neither a flood at Atlassian nor a heap here.
+    async fn place_at_atlassian(&self, facts: &RequestFacts<'_>) -> Option<SemaphorePermit<'_>> {
+        let place = timeout(WAIT, self.exchanges.acquire()).await.ok().and_then(Result::ok);
+        if place.is_none() {
+            self.metrics.limit(Limit::Exchanges);
+            let request_id = facts.request_id;
+            tracing::warn!(request_id, limit = EXCHANGES, "too many sign-ins are being completed");
+        }
+        place
     }
 
     async fn match_flow(&self, facts: &RequestFacts<'_>) -> Matched {

@@ -30,6 +30,9 @@ impl Auth {
     ) -> Reply {
         let (now, entropy, origins) = (self.clock.now(), self.entropy.as_ref(), &self.settings.origins);
         let destination = Destination::new(origins, self.here(facts), path.clone());
+        if let Some(reply) = self.too_many_sign_ins(facts, &destination) {
+            return reply;
+        }
         let awaiting = Awaiting::begin(path, entropy.bytes(), entropy.bytes(), now);
         let ticket = self.cookies.seal_ticket(&awaiting.ticket(destination, restarts, switch), entropy);
         let host = self.origin(facts).authority();

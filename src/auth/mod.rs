@@ -14,6 +14,7 @@ mod landing;
 pub mod live;
 mod onward;
 mod provisioned;
+mod rate;
 pub mod sessions;
 mod sign_out;
 mod start;
@@ -22,6 +23,7 @@ mod tests;
 mod visible;
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -105,6 +107,8 @@ pub struct Settings {
     pub new_user_until: NewUserUntil,
     /// How long sessions live.
     pub lifetimes: Lifetimes,
+    /// How many sign-ins may begin at one client address, at once and again within a minute. No limit without.
+    pub sign_in_rate: Option<NonZeroU32>,
 }
 
 /// What [`Auth`] is made of.
@@ -151,6 +155,9 @@ pub struct Auth {
     audit: Arc<dyn Audit>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    sign_in_rate: Option<rate::SignInRate>,
+    /// Sign-ins that may be completed at Atlassian at the same time.
+    exchanges: tokio::sync::Semaphore,
 }
 
 impl std::fmt::Debug for Auth {
@@ -180,6 +187,8 @@ impl Auth {
         Ok(Self {
             cookies: cookies::FlowCookies::new(names, &parts.keys),
             csrf: parts.keys.csrf_keys(),
+            sign_in_rate: parts.settings.sign_in_rate.map(rate::SignInRate::new),
+            exchanges: tokio::sync::Semaphore::new(callback::EXCHANGES),
             settings: parts.settings,
             routes: parts.routes,
             sessions,
@@ -263,6 +272,9 @@ impl Auth {
         let now = self.clock.now();
         let seen = self.sessions.activity(active_since);
         self.metrics.sessions_live(self.sessions.sweep(now));
+        if let Some(rate) = &self.sign_in_rate {
+            rate.forget(self.clock.now_millis());
+        }
         let saved = async {
             self.save_ends().await?;
             self.store.save_activity(&seen).await?;

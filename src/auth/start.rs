@@ -8,6 +8,7 @@ use super::hand_off::away;
 use super::onward::flagged;
 use super::{Auth, RequestFacts};
 use crate::gate::{Asker, Destination, ReturnTo};
+use crate::net::Limit;
 use crate::pages::{Page, Problem};
 use crate::reply::Reply;
 use crate::session::cookie::scan;
@@ -115,6 +116,9 @@ impl Auth {
         restarts: u8,
         choose_account: bool,
     ) -> Reply {
+        if let Some(reply) = self.too_many_sign_ins(facts, &destination) {
+            return reply;
+        }
         let (now, entropy) = (self.clock.now(), self.entropy.as_ref());
         let verifier = self.settings.pkce.then(|| entropy.bytes());
         let pending = Pending::begin(destination, restarts, entropy.bytes(), verifier, now);
@@ -127,6 +131,21 @@ impl Auth {
         let room = self.cookies.make_room(&own, host, now);
         let reply = Reply::redirect(&url).with_cookie(&set_cookie);
         room.iter().fold(reply, |reply, line| reply.with_cookie(line))
+    }
+
+    /// 429 when this client's budget of sign-ins is used up. It is not written down as a failed sign-in: whoever begins
+    /// thousands must not fill the audit log.
+    pub(super) fn too_many_sign_ins(&self, facts: &RequestFacts<'_>, back: &Destination) -> Option<Reply> {
+        let (rate, now) = (self.sign_in_rate.as_ref()?, self.clock.now_millis());
+        let wait = rate.take(facts.client, now).err()?;
+        self.metrics.limit(Limit::SignInRate);
+        if rate.worth_saying(now) {
+            let (request_id, setting) = (facts.request_id, Limit::SignInRate.setting());
+            tracing::warn!(request_id, client = %facts.client, setting, "too many sign-ins began at one address");
+        }
+        let seconds = wait.as_millis().div_ceil(1000).to_string();
+        let reply = self.problem(facts, Problem::TooManySignIns, back);
+        Some(reply.with_text(http::header::RETRY_AFTER, &seconds))
     }
 
     /// 401 in the shape that the asker understands.

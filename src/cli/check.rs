@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{ConfigArgs, Exit, Format, Terminal};
-use crate::config::{Config, ConfigErrors, Dialect, ForwardAuth, PublicUrl, Warning};
+use crate::config::{Config, ConfigErrors, Dialect, ForwardAuth, Proxy, PublicUrl, Upstream, Warning};
 use crate::gate::{Access, Hosts, Methods, PathPattern, Route};
 use crate::policy::AccessPolicy;
 
@@ -57,7 +57,9 @@ fn text(config: &Config) -> String {
     match &config.proxy {
         Some(proxy) => {
             say("listens on", &proxy.listen.to_string());
-            say("upstream", &proxy.upstream.to_string());
+            for (index, line) in upstreams(config, proxy).iter().enumerate() {
+                say(if index == 0 { "upstream" } else { "" }, line);
+            }
         }
         None => say("reverse proxy", "off: proxy.upstream is not set"),
     }
@@ -91,8 +93,13 @@ fn valid(config: &Config, warnings: &[Warning]) -> Value {
         "public_url": config.public_url.origin(),
         "callback_url": callback_url(config),
         "app_urls": config.app_urls.iter().map(PublicUrl::origin).collect::<Vec<_>>(),
-        "listen": config.proxy.as_ref().map(|proxy| proxy.listen),
-        "upstream": config.proxy.as_ref().map(|proxy| proxy.upstream.to_string()),
+        "listen": config.proxy.as_ref().map(|proxy| proxy.listen.to_string()),
+        "upstreams": config.proxy.as_ref().map(|proxy| proxy.upstreams.iter().map(|upstream| json!({
+            "name": upstream.name,
+            "hosts": on_hosts(config, &upstream.hosts),
+            "path": upstream.path,
+            "servers": upstream.to_string(),
+        })).collect::<Vec<_>>()),
         "forward_auth": config.forward_auth.as_ref().map(|forward_auth| json!({
             "listen": forward_auth.listen.to_string(),
             "trusted_proxies": forward_auth.trusted.to_string(),
@@ -164,13 +171,9 @@ fn route(config: &Config, route: &Route) -> String {
             format!("{} ", methods.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(","))
         }
     };
-    let hosts = match &route.hosts {
-        Hosts::Any => String::new(),
-        Hosts::Only(places) => {
-            let sites: Vec<&PublicUrl> = [&config.public_url].into_iter().chain(&config.app_urls).collect();
-            let names = places.iter().filter_map(|place| sites.get(*place)).map(|site| site.authority());
-            format!(" on {}", names.collect::<Vec<_>>().join(", "))
-        }
+    let hosts = match on_hosts(config, &route.hosts) {
+        None => String::new(),
+        Some(hosts) => format!(" on {}", hosts.join(", ")),
     };
     let access = match route.access {
         Access::Public => "public",
@@ -178,4 +181,21 @@ fn route(config: &Config, route: &Route) -> String {
         Access::Deny => "deny",
     };
     format!("{methods}{path}{hosts}: {access}")
+}
+
+/// Where requests go, one upstream per line; a single one for everything is just named by its servers.
+fn upstreams(config: &Config, proxy: &Proxy) -> Vec<String> {
+    let line = |upstream: &Upstream| match (on_hosts(config, &upstream.hosts), upstream.path.as_str()) {
+        (None, "/") => upstream.to_string(),
+        (None, path) => format!("{upstream} for {path}"),
+        (Some(hosts), path) => format!("{upstream} for {path} on {}", hosts.join(", ")),
+    };
+    proxy.upstreams.iter().map(line).collect()
+}
+
+/// The hosts of those that are named; `None` for all.
+fn on_hosts<'a>(config: &'a Config, hosts: &Hosts) -> Option<Vec<&'a str>> {
+    let Hosts::Only(places) = hosts else { return None };
+    let sites: Vec<&PublicUrl> = [&config.public_url].into_iter().chain(&config.app_urls).collect();
+    Some(places.iter().filter_map(|place| sites.get(*place)).map(|site| site.authority()).collect())
 }

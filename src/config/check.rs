@@ -15,12 +15,13 @@ pub(super) struct Check<'a> {
     folder: &'a Path,
     found: Vec<Finding>,
     warnings: Vec<Warning>,
+    files: Vec<PathBuf>,
 }
 
 impl<'a> Check<'a> {
     /// Goes on from what reading the layers found.
     pub(super) fn new(layers: &'a Layers, folder: &'a Path) -> Self {
-        Self { layers, folder, found: layers.found.clone(), warnings: Vec::new() }
+        Self { layers, folder, found: layers.found.clone(), warnings: Vec::new(), files: Vec::new() }
     }
 
     /// Reports a mistake; `None`, to be returned. Nothing is said of a setting that was already found unreadable.
@@ -57,12 +58,17 @@ impl<'a> Check<'a> {
 
     /// A span of time between one millisecond and `most`.
     pub(super) fn span(&mut self, key: &str, text: &str, most: Duration) -> Option<Duration> {
+        self.span_at(&KeyPath::of(key), text, most)
+    }
+
+    /// The same, in a list.
+    pub(super) fn span_at(&mut self, key: &KeyPath, text: &str, most: Duration) -> Option<Duration> {
         match humantime::parse_duration(text) {
             Ok(span) if span >= Duration::from_millis(1) && span <= most => Some(span),
             Ok(_) => {
                 let most = humantime::format_duration(most);
                 self.wrong(
-                    &KeyPath::of(key),
+                    key,
                     Mistake::new(
                         "config.duration",
                         format!("`{key}` is out of range"),
@@ -73,7 +79,7 @@ impl<'a> Check<'a> {
                 )
             }
             Err(_) => self.wrong(
-                &KeyPath::of(key),
+                key,
                 Mistake::new(
                     "config.duration",
                     format!("`{key}` is not a span of time"),
@@ -83,6 +89,20 @@ impl<'a> Check<'a> {
                 .showing_the_value(),
             ),
         }
+    }
+
+    /// A whole number from `least` to `most`.
+    pub(super) fn count(&mut self, key: &KeyPath, count: u64, least: u64, most: u64) -> Option<u64> {
+        if (least..=most).contains(&count) {
+            return Some(count);
+        }
+        let mistake = Mistake::new(
+            "config.limit",
+            format!("`{key}` is out of range"),
+            "Too little stops ordinary use, too much invites abuse",
+            format!("write a number from {least} to {most}"),
+        );
+        self.wrong(key, mistake.showing_the_value())
     }
 
     /// An address and port to listen on.
@@ -111,8 +131,14 @@ impl<'a> Check<'a> {
 
     /// A file that has to be there to be read.
     pub(super) fn readable(&mut self, key: &str, text: Option<&str>) -> Option<Option<PathBuf>> {
+        self.readable_at(&KeyPath::of(key), text)
+    }
+
+    /// The same, in a list.
+    pub(super) fn readable_at(&mut self, key: &KeyPath, text: Option<&str>) -> Option<Option<PathBuf>> {
         let Some(text) = text else { return Some(None) };
         let path = self.path(text);
+        self.reads(&path);
         match std::fs::File::open(&path).and_then(|file| file.metadata()) {
             Ok(about) if about.is_file() => Some(Some(path)),
             problem => {
@@ -123,9 +149,21 @@ impl<'a> Check<'a> {
                     "Anteroom would not have what it needs from it",
                     "check the path (relative ones count from the working folder) and who may read it",
                 );
-                self.wrong(&KeyPath::of(key), mistake.showing_the_value())
+                self.wrong(key, mistake.showing_the_value())
             }
         }
+    }
+
+    /// Notes a file that the configuration depends on.
+    pub(super) fn reads(&mut self, path: &Path) {
+        if !self.files.iter().any(|known| known == path) {
+            self.files.push(path.to_owned());
+        }
+    }
+
+    /// Every file that was noted, each once.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.files.clone()
     }
 
     /// Whether nothing has been found wrong.

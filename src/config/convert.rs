@@ -67,6 +67,9 @@ impl<'a> Converter<'a> {
             (Shape::Table(_), item) if item.is_table_like() => {
                 item.as_table_like().map(|table| self.table(table, shape, path, shown).into())
             }
+            (Shape::Map, item) if item.is_table_like() => {
+                item.as_table_like().map(|table| self.map(table, path, shown).into())
+            }
             (Shape::List(inner), Item::ArrayOfTables(tables)) if matches!(**inner, Shape::Table(_)) => {
                 let elements = tables.iter().enumerate();
                 let dicts =
@@ -76,6 +79,19 @@ impl<'a> Converter<'a> {
             (shape, Item::Value(value)) => self.value(value, shape, path, shown, spans),
             (shape, other) => self.wrong_type(shape, other.type_name(), path, shown, spans),
         }
+    }
+
+    /// A table whose keys are the operator's own.
+    fn map(&mut self, table: &dyn TableLike, path: &KeyPath, shown: &KeyPath) -> Dict {
+        let mut dict = Dict::new();
+        for (name, _) in table.iter() {
+            let Some((key, item)) = table.get_key_value(name) else { continue };
+            let spans = Spans::of(key, item);
+            if let Some(value) = self.item(item, &Shape::Text, &path.key(name), &shown.key(name), &spans) {
+                dict.insert(name.to_owned(), value);
+            }
+        }
+        dict
     }
 
     fn value(
@@ -90,6 +106,15 @@ impl<'a> Converter<'a> {
             (Shape::Text, TomlValue::String(text)) => Some(text.value().as_str().into()),
             (Shape::Flag, TomlValue::Boolean(flag)) => Some((*flag.value()).into()),
             (Shape::Count, TomlValue::Integer(count)) if *count.value() >= 0 => Some((*count.value()).into()),
+            (Shape::Number, TomlValue::Integer(count)) if *count.value() >= 0 => {
+                // What is more than this is out of every range there is.
+                Some(f64::from(u32::try_from(*count.value()).unwrap_or(u32::MAX)).into())
+            }
+            (Shape::Number, TomlValue::Float(number)) if *number.value() >= 0.0 => {
+                Some((*number.value()).into())
+            }
+            (Shape::Size, TomlValue::Integer(_)) => self.value(value, &Shape::Count, path, shown, spans),
+            (Shape::Size, TomlValue::String(text)) => Some(text.value().as_str().into()),
             (Shape::Choice(words), TomlValue::String(text)) if words.contains(text.value()) => {
                 Some(text.value().as_str().into())
             }
@@ -113,6 +138,7 @@ impl<'a> Converter<'a> {
             (Shape::Table(_), TomlValue::InlineTable(table)) => {
                 Some(self.table(table, shape, path, shown).into())
             }
+            (Shape::Map, TomlValue::InlineTable(table)) => Some(self.map(table, path, shown).into()),
             (shape, other) => self.wrong_type(shape, other.type_name(), path, shown, spans),
         }
     }
@@ -131,6 +157,7 @@ impl<'a> Converter<'a> {
                 let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
                 self.value(&words.collect::<toml_edit::Array>().into(), shape, path, path, &spans)
             }
+            Shape::Size if text.trim().parse::<i64>().is_err() => Some(text.trim().into()),
             shape => match toml(text.trim()) {
                 Ok(value) => self.value(&value, shape, path, path, &spans),
                 Err(_) => self.wrong_type(shape, "something else", path, path, &spans),
@@ -173,9 +200,10 @@ fn gap(shape: &Shape) -> Value {
         Shape::Text | Shape::OneOrMany(_) => "".into(),
         Shape::Choice(words) => words.first().map_or("", String::as_str).into(),
         Shape::Flag => false.into(),
-        Shape::Count => 0_u8.into(),
+        Shape::Count | Shape::Size => 0_u8.into(),
+        Shape::Number => 0_f64.into(),
         Shape::List(_) => Vec::<Value>::new().into(),
-        Shape::Table(_) => Dict::new().into(),
+        Shape::Table(_) | Shape::Map => Dict::new().into(),
     }
 }
 

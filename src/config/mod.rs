@@ -20,6 +20,7 @@ mod shape;
 mod valid;
 mod variables;
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 pub use environment::{Environment, SOCKET_NAMES};
@@ -27,9 +28,10 @@ pub use finding::{ConfigErrors, Finding, Origin, Snippet, Warning};
 pub use reference::reference;
 pub use shape::json_schema;
 pub use valid::{
-    Atlassian, Audience, Branding, Dialect, ForwardAuth, Headers, Landing, Level, Limits, Listen, LogFormat,
-    NewUser, NewUserUntil, Ops, Pages, Prompt, Proxy, PublicUrl, Scheme, Session, StoreUrl, Timeouts,
-    Upstream,
+    AccessLogSchema, Atlassian, Audience, Balance, Branding, CertificateFiles, ClientCertificates, Dialect,
+    Ejection, ForwardAuth, Headers, HealthCheck, Landing, Level, Limits, Listen, LogFormat, NewUser,
+    NewUserUntil, Ops, Pages, Prompt, Protocol, Proxy, PublicUrl, Server, Session, StoreUrl, Timeouts, Tls,
+    Tracing, Upstream, UpstreamTimeouts, UpstreamTls, WebSocketOrigins,
 };
 
 use crate::gate::{Route, Routes};
@@ -55,6 +57,8 @@ pub struct Config {
     pub forward_auth: Option<ForwardAuth>,
     /// Who may sign in; names somebody.
     pub access: AccessPolicy,
+    /// How often one client address may begin to sign in within a minute; `None` for no limit.
+    pub sign_in_rate: Option<NonZeroU32>,
     /// What each path demands, compiled.
     pub routes: Routes,
     /// The same rules in order, to be shown.
@@ -73,6 +77,9 @@ pub struct Config {
     pub ops: Ops,
     /// What was read.
     pub read_from: ReadFrom,
+    /// Every file that was read for it, or will be: the configuration file first, then secrets, certificates, authorities
+    /// and the logo, each once. When one of them changes, so may the configuration.
+    pub files: Vec<PathBuf>,
 }
 
 /// The file and the profile that a configuration was read from.
@@ -117,6 +124,9 @@ impl Config {
         let layers = Layers::read(options).map_err(alone)?;
         let raw = layers.extract().map_err(alone)?;
         let mut check = Check::new(&layers, &options.folder);
+        if let Some(file) = layers.file() {
+            check.reads(&options.folder.join(file));
+        }
         let config = valid::config(&raw, layers.read_from(), &mut check);
         let warnings = check.finish()?;
         config.map(|config| (config, warnings)).ok_or_else(|| alone(Box::new(Finding::unexplained())))

@@ -25,26 +25,22 @@ Kubernetes volumes are files. Both at once is an error. Either form replaces bot
 **Profiles.** A table that is not listed below is a profile: `[production.atlassian]` holds what `[atlassian]` holds, and
 lies over it when `--profile production` or `ANTEROOM_PROFILE=production` chooses it.
 
-**Spans of time** are a number and a unit: `500ms`, `30s`, `5m`, `8h`, `7d`.
+**Spans of time** are a number and a unit: `500ms`, `30s`, `5m`, `8h`, `7d`. **Bytes** are a whole number, alone or in quotes
+with a unit: `65536`, `\"64KiB\"`, `\"10MB\"`.
 ";
 
 /// The reference as Markdown.
 pub fn reference() -> String {
     let schema = json_schema();
     let mut text = format!("<!-- Generated from the source: UPDATE=1 cargo test config -->\n{HEAD}");
-    let plain: Vec<(&String, &Value)> =
-        properties(&schema).filter(|(_, s)| s.get("properties").is_none()).collect();
-    section(
-        &mut text,
-        "Top level",
-        "",
-        &plain.into_iter().filter(|(_, s)| items(s).is_none()).collect::<Vec<_>>(),
-    );
-    tables(&mut text, &schema, "");
+    let plain: Vec<(&String, &Value)> = properties(&schema).filter(|(_, s)| !is_table(s)).collect();
+    section(&mut text, "Top level", "", &plain);
+    tables(&mut text, &schema, "", None);
     text
 }
 
-fn tables(text: &mut String, schema: &Value, prefix: &str) {
+/// `list`: the list of tables that these are in, which the environment can only set as a whole.
+fn tables(text: &mut String, schema: &Value, prefix: &str, list: Option<&str>) {
     for (name, schema) in properties(schema) {
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         let (title, inner) = match items(schema) {
@@ -54,17 +50,22 @@ fn tables(text: &mut String, schema: &Value, prefix: &str) {
         if inner.get("properties").is_none() {
             continue;
         }
-        let rows: Vec<_> = properties(inner).filter(|(_, s)| s.get("properties").is_none()).collect();
+        let rows: Vec<_> = properties(inner).filter(|(_, s)| !is_table(s)).collect();
         section(text, &title, describe(schema), &rows);
-        if items(schema).is_none() {
-            let variable = variables::name_of(&path);
-            let _ = writeln!(text, "\nEnvironment: `{variable}__…`, the key in capitals.");
-        } else {
-            let variable = variables::name_of(&path);
-            let _ = writeln!(text, "\nEnvironment: `{variable}`, the whole list as TOML.");
-        }
-        tables(text, inner, &path);
+        let list = list.or(items(schema).map(|_| path.as_str()));
+        let _ = match list {
+            None => writeln!(text, "\nEnvironment: `{}__…`, the key in capitals.", variables::name_of(&path)),
+            Some(list) => {
+                writeln!(text, "\nEnvironment: `{}`, the whole list as TOML.", variables::name_of(list))
+            }
+        };
+        tables(text, inner, &path, list);
     }
+}
+
+/// Whether it has a section of its own.
+fn is_table(schema: &Value) -> bool {
+    schema.get("properties").is_some() || items(schema).is_some()
 }
 
 fn section(text: &mut String, title: &str, description: &str, rows: &[(&String, &Value)]) {
@@ -112,7 +113,11 @@ fn kind(schema: &Value) -> String {
     let kind = match schema.get("type").and_then(Value::as_str) {
         Some("array") => format!("list of {}", schema.get("items").map_or("text".into(), kind)),
         Some("boolean") => "true or false".into(),
-        Some("integer") => "number".into(),
+        Some("integer" | "number") => "number".into(),
+        Some("object") => "table of text".into(),
+        _ if schema.get("anyOf").is_some_and(|kinds| kinds.to_string().contains("\"integer\"")) => {
+            "bytes".into()
+        }
         _ if schema.get("oneOf").is_some() => "word".into(),
         _ if schema.get("anyOf").is_some() => "text or list of text".into(),
         _ => "text".into(),

@@ -15,6 +15,10 @@ pub(super) enum Shape {
     Flag,
     /// A whole number, not negative.
     Count,
+    /// A number, not negative.
+    Number,
+    /// A whole number of bytes, or text that says so.
+    Size,
     /// One of these words.
     Choice(Vec<String>),
     /// A list.
@@ -23,6 +27,8 @@ pub(super) enum Shape {
     OneOrMany(Box<Shape>),
     /// A table with these keys.
     Table(Vec<(String, Shape)>),
+    /// A table with any keys, text in each.
+    Map,
 }
 
 impl Shape {
@@ -54,10 +60,13 @@ impl Shape {
             Self::Text => "text in quotes".into(),
             Self::Flag => "true or false".into(),
             Self::Count => "a whole number".into(),
+            Self::Number => "a number".into(),
+            Self::Size => "a number of bytes, or text such as \"64KiB\"".into(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::List(inner) => format!("a list, each element {}", inner.expected()),
             Self::OneOrMany(inner) => format!("{}, or a list of such", inner.expected()),
             Self::Table(_) => "a table".into(),
+            Self::Map => "a table of names and texts".into(),
         }
     }
 
@@ -70,13 +79,16 @@ impl Shape {
             let word = |choice: &Value| choice.get("const").and_then(Value::as_str).map(str::to_owned);
             return Self::Choice(choices.iter().filter_map(word).collect());
         }
-        if schema.get("anyOf").is_some() {
-            return Self::OneOrMany(Box::new(Self::Text));
+        if let Some(kinds) = schema.get("anyOf").and_then(Value::as_array) {
+            let of_bytes = kinds.iter().any(|kind| kind.get("type") == Some(&json!("integer")));
+            return if of_bytes { Self::Size } else { Self::OneOrMany(Box::new(Self::Text)) };
         }
         match schema.get("type").and_then(Value::as_str) {
             Some("boolean") => Self::Flag,
             Some("integer") => Self::Count,
+            Some("number") => Self::Number,
             Some("array") => Self::List(inner("items")),
+            Some("object") => Self::Map,
             _ => Self::Text,
         }
     }

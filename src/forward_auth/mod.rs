@@ -5,7 +5,6 @@
 //!
 //! | file | question |
 //! |---|---|
-//! | [`listener`] | where do gateways reach us? |
 //! | `peer` | is this a trusted gateway, and who is the client behind it? |
 //! | `original` | what did the browser ask the gateway for? |
 //! | `service` | what is this request, and what does the core say? |
@@ -18,12 +17,12 @@
 mod alias;
 mod answer;
 mod grpc;
-pub mod listener;
 mod original;
 mod peer;
 mod refusals;
 mod service;
 mod strangers;
+mod traced;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -40,16 +39,15 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use self::listener::Accepted;
-pub use self::listener::{Listen, Listener};
 pub use self::peer::GATEWAY_KEY;
 use self::peer::{Gatekeeper, Peer};
 pub use self::service::Dialect;
 use self::service::Service;
 use crate::auth::Auth;
-use crate::metrics::Open;
+use crate::metrics::{Entrance, Open};
 use crate::net::TrustedProxies;
 use crate::ops::AccessLog;
+use crate::ops::listen::{Accepted, Listener};
 use crate::secret::SecretString;
 
 /// What is answered: bytes, or a gRPC message and its trailers.
@@ -111,7 +109,7 @@ impl ForwardAuth {
                 accepted = listener.accept() => {
                     let service = Arc::clone(&self.service);
                     match accepted {
-                        Ok(accepted) if service.gatekeeper.knows(accepted.peer()) => {
+                        Ok(accepted) if service.gatekeeper.knows(Peer::from(&accepted)) => {
                             connections.spawn(serve(service, accepted, draining.clone()));
                         }
                         // A refusal is worth a moment and a place among a few, not a gateway's place.
@@ -138,7 +136,7 @@ impl ForwardAuth {
 }
 
 async fn serve(service: Arc<Service>, accepted: Accepted, shutdown: watch::Receiver<bool>) {
-    let peer = accepted.peer();
+    let peer = Peer::from(&accepted);
     match accepted {
         Accepted::Tcp(stream, _) => connection(service, stream, peer, shutdown).await,
         Accepted::Unix(stream) => connection(service, stream, peer, shutdown).await,
@@ -160,7 +158,6 @@ async fn connection(
         async move { Ok::<_, Infallible>(service.answer(request, peer).await) }
     });
     let serving = server.serve_connection(TokioIo::new(stream), answer);
-    // Errors are the peer's leaving.
     tokio::pin!(serving);
     let over = async {
         tokio::select! {
@@ -170,11 +167,19 @@ async fn connection(
     };
     tokio::select! {
         biased;
-        _ended = serving.as_mut() => return,
+        ended = serving.as_mut() => return count(&service, ended),
         () = over => {}
     }
     serving.as_mut().graceful_shutdown();
-    let _ended = serving.await;
+    count(&service, serving.await);
+}
+
+/// Most errors are the peer's leaving. What hyper could not read it has answered itself.
+fn count(service: &Service, ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    let unread = |error: &hyper::Error| error.is_parse();
+    if ended.is_err_and(|error| error.downcast_ref().is_some_and(unread)) {
+        service.auth.metrics().unreadable(Entrance::ForwardAuth);
+    }
 }
 
 /// HTTP/1.1 and HTTP/2.

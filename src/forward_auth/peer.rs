@@ -9,7 +9,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::{HeaderMap, HeaderName};
 use secrecy::ExposeSecret;
 
-use crate::net::TrustedProxies;
+use crate::net::{TrustedProxies, hops};
+use crate::ops::listen::Accepted;
 use crate::secret::{self, SecretString};
 
 /// Carries the key that gateways share with Anteroom.
@@ -29,6 +30,15 @@ pub(super) enum Peer {
 pub(super) struct Gatekeeper {
     trusted: TrustedProxies,
     key: Option<SecretString>,
+}
+
+impl From<&Accepted> for Peer {
+    fn from(accepted: &Accepted) -> Self {
+        match accepted {
+            Accepted::Tcp(_, address) => Self::Address(*address),
+            Accepted::Unix(_) => Self::Unix,
+        }
+    }
 }
 
 impl Peer {
@@ -77,24 +87,10 @@ impl Gatekeeper {
     /// The client behind a trusted peer: the last address in `X-Forwarded-For` that is no trusted proxy itself. Whatever
     /// stands before it, the client may have written.
     pub(super) fn client(&self, peer: Peer, headers: &HeaderMap) -> IpAddr {
-        let lines = headers.get_all("x-forwarded-for").iter().rev();
-        let hops = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.rsplit(','));
         let mut nearest = peer.address();
-        for hop in hops {
-            let Some(address) = hop_address(hop.trim()) else { break };
-            nearest = address.to_canonical();
-            if !self.trusted.contains(nearest) {
-                break;
-            }
-        }
+        hops::walk(&self.trusted, hops::x_forwarded_for(headers), |address| nearest = address);
         nearest
     }
-}
-
-/// An address as proxies write it: bare, or with a port.
-fn hop_address(text: &str) -> Option<IpAddr> {
-    let bare = text.strip_prefix('[').and_then(|t| t.split_once(']')).map_or(text, |(inside, _)| inside);
-    bare.parse().ok().or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|address| address.ip()))
 }
 
 #[cfg(test)]

@@ -21,19 +21,22 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
+use tracing::{Instrument, Span};
 
 use super::original::{self, Original};
 use super::peer::{Gatekeeper, Peer};
 use super::refusals::{UNKNOWN_HOST, explained};
-use super::strangers::{Remarks, Strangers};
-use super::{Body, alias, answer, grpc};
+use super::strangers::Strangers;
+use super::{Body, alias, answer, grpc, traced};
 use crate::auth::{Auth, Check, RequestFacts, SessionPermit};
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::SystemEntropy;
 use crate::identity::headers::HeaderSet;
-use crate::metrics::{Decision, Mode};
-use crate::ops::{AccessEntry, AccessLog, RequestId, RequestIds};
+use crate::metrics::{Decision, Exemplar, Mode};
+use crate::ops::tracing::place;
+use crate::ops::{AccessEntry, AccessLog, Remarks, RequestId, RequestIds};
 use crate::reply::Reply;
+use crate::span;
 
 /// Where questions are asked.
 const VERIFY: &str = "/_anteroom/verify/";
@@ -73,6 +76,7 @@ pub(super) struct Decided<'a> {
     pub(super) answer: Answer<'a>,
     pub(super) decision: &'static str,
     pub(super) permit: Option<SessionPermit>,
+    pub(super) span: Span,
 }
 
 /// Yes or no.
@@ -94,6 +98,7 @@ pub(super) struct Outcome<'a> {
     pub(super) bytes: u64,
     pub(super) decision: &'static str,
     pub(super) permit: Option<&'a SessionPermit>,
+    pub(super) span: &'a Span,
 }
 
 impl Service {
@@ -146,9 +151,10 @@ impl Service {
                 in_words(dialect, Answer::Refuse { reply, origin: "" }, id)
             }
             Ok(original) => {
-                let Decided { answer, decision, permit } = self.decide(&original, id);
+                let Decided { answer, decision, permit, span } = self.decide(&original, id);
                 let response = in_words(dialect, answer, id);
-                self.record(&original, &Outcome::of(&response, decision, permit.as_ref()), started, id);
+                let outcome = Outcome::of(&response, decision, permit.as_ref(), &span);
+                self.record(&original, &outcome, started, id);
                 response
             }
             Err(unreadable) => {
@@ -174,20 +180,22 @@ impl Service {
 
     /// The one decision, for the original request.
     pub(super) fn decide(&self, original: &Original<'_>, id: RequestId) -> Decided<'_> {
+        let span = traced::begin(original, id);
         let Some(app) = self.auth.origins().of_host(original.host) else {
             let answer = Answer::Refuse { reply: self.unknown_host(original, id), origin: "" };
-            return Decided { answer, decision: UNKNOWN_HOST, permit: None };
+            return Decided { answer, decision: UNKNOWN_HOST, permit: None, span };
         };
         if original.secure.is_some_and(|secure| secure != self.auth.origins().get(app).secure()) {
             self.other_scheme(original);
         }
         let facts = facts(original, &id);
-        let (reply, decision) = match self.auth.check(&facts) {
+        let checked = span.in_scope(|| span::decision().in_scope(|| self.auth.check(&facts)));
+        let (reply, decision) = match checked {
             Check::Forward(permit) => {
                 let identity = self.auth.identity_or_nobody(&permit, original.host);
                 let decision = if permit.session().is_some() { Decision::SignedIn } else { Decision::Public };
                 let answer = Answer::Allow(identity);
-                return Decided { answer, decision: decision.as_str(), permit: Some(permit) };
+                return Decided { answer, decision: decision.as_str(), permit: Some(permit), span };
             }
             Check::Own(_) => (self.own_path(original, id), Decision::Own),
             Check::Answer(reply) => {
@@ -196,7 +204,7 @@ impl Service {
             }
         };
         let answer = Answer::Refuse { reply, origin: self.auth.origins().get(app).as_str() };
-        Decided { answer, decision: decision.as_str(), permit: None }
+        Decided { answer, decision: decision.as_str(), permit: None, span }
     }
 
     /// A request that the gateway routed here for one of our own endpoints.
@@ -217,8 +225,9 @@ impl Service {
             headers: &parts.headers,
             client: self.gatekeeper.client(peer, &parts.headers),
         };
-        let (response, decision) = self.serve(&original, body, id).await;
-        self.record(&original, &Outcome::of(&response, decision, None), started, id);
+        let span = traced::begin(&original, id);
+        let (response, decision) = self.serve(&original, body, id).instrument(span.clone()).await;
+        self.record(&original, &Outcome::of(&response, decision, None, &span), started, id);
         response
     }
 
@@ -270,7 +279,13 @@ impl Service {
         id: RequestId,
     ) {
         let duration = started.elapsed();
-        self.auth.metrics().request(outcome.status, duration);
+        span::answered(outcome.span, outcome.status, outcome.decision);
+        let here = place(outcome.span);
+        let example = match here {
+            Some(here) => here.sampled().then(|| Exemplar::trace(here.trace_id())),
+            None => Exemplar::request(id.as_str()),
+        };
+        self.auth.metrics().request_of(outcome.status, duration, example);
         let live = outcome.permit.and_then(|permit| permit.session());
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         self.access_log.record(&AccessEntry {
@@ -286,14 +301,21 @@ impl Service {
             account_id: live.map(|live| live.session().person.account_id.as_str()),
             user_agent: original.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
             upstream_ms: None,
+            http_version: None,
+            trace_id: here.map(|here| here.trace_id()),
         });
     }
 }
 
 impl<'a> Outcome<'a> {
-    fn of(response: &Response<Body>, decision: &'static str, permit: Option<&'a SessionPermit>) -> Self {
+    fn of(
+        response: &Response<Body>,
+        decision: &'static str,
+        permit: Option<&'a SessionPermit>,
+        span: &'a Span,
+    ) -> Self {
         let bytes = hyper::body::Body::size_hint(response.body()).exact().unwrap_or_default();
-        Self { status: response.status().as_u16(), bytes, decision, permit }
+        Self { status: response.status().as_u16(), bytes, decision, permit, span }
     }
 }
 

@@ -1,10 +1,15 @@
 //! Who is on the other end, and how is a host written on the wire? The text of `Host`, read and made (RFC 9110 §4.2 and
 //! §7.2, RFC 3986 §3.2.2), and the peers who may speak for others.
 
+pub mod hops;
+mod limit;
+mod trace;
 mod trusted;
 
 use http::Method;
 
+pub use limit::Limit;
+pub use trace::TraceParent;
 pub use trusted::{NotTrusted, TrustedPeer, TrustedProxies};
 
 /// Whether `text` consists of the characters that a host with a port can have; not whether such a host exists.

@@ -89,6 +89,11 @@ impl TrustedProxies {
         self.unix
     }
 
+    /// Whether a peer is trusted: by its address, or as one on a Unix socket, where nobody has any.
+    pub fn knows(&self, peer: Option<IpAddr>) -> bool {
+        peer.map_or(self.unix, |address| self.contains(address))
+    }
+
     /// The networks, in the order in which they were written.
     pub fn networks(&self) -> &[IpNet] {
         &self.networks
@@ -207,10 +212,11 @@ mod tests {
         ] {
             assert_eq!(trusted.contains(address.parse().unwrap()), want, "{address}");
         }
-        assert!(!trusted.unix());
+        assert!(!trusted.unix() && !trusted.knows(None));
+        assert!(trusted.knows("127.0.0.1".parse().ok()) && !trusted.knows("127.0.0.2".parse().ok()));
         assert_eq!(trusted.to_string(), "10.0.0.0/8, 127.0.0.1, 2001:db8::/32");
         let unix = TrustedProxies::parse(["unix"]).unwrap();
-        assert!(unix.unix() && !unix.contains("127.0.0.1".parse().unwrap()));
+        assert!(unix.unix() && unix.knows(None) && !unix.contains("127.0.0.1".parse().unwrap()));
         assert_eq!(TrustedProxies::parse(["10.0.0.0/8", "all"]), Err(NotTrusted::Unreadable));
         assert!(!TrustedProxies::default().contains("127.0.0.1".parse().unwrap()), "nobody by itself");
     }

@@ -71,6 +71,21 @@ impl Serialize for Time {
     }
 }
 
+/// Bytes as lower-case hexadecimal digits.
+pub(super) struct Hex(pub(super) [u8; 16]);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
 /// The longest prefix of at most `max` bytes that ends between two characters.
 pub(super) fn cut(text: &str, max: usize) -> &str {
     let end = text.len().min(max);

@@ -20,6 +20,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::line;
+use super::tracing::{Traces, TracingError, TracingSettings};
 use crate::clock::{Clock, SystemClock};
 
 /// The most of one value that is written, in bytes.
@@ -42,24 +43,53 @@ pub enum LoggingError {
     /// Not a level.
     #[error("`{0}` is no log level; use error, warn, info, debug or trace")]
     Level(String),
+    /// Traces were asked for and cannot be sent.
+    #[error(transparent)]
+    Traces(#[from] TracingError),
     /// Something else logs in this process already.
     #[error("logging is set up already")]
     Twice,
 }
 
+/// As [`init`], and sends spans to a collector besides.
+pub fn init_with_traces(
+    format: LogFormat,
+    level: &str,
+    settings: &TracingSettings,
+) -> Result<Traces, LoggingError> {
+    let traces = Traces::start(settings)?;
+    let lines = Diagnostics { format, clock: Box::new(SystemClock), write: Box::new(to_stderr) };
+    // Each layer has a filter of its own: the log must not hear of spans, nor the collector of events.
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter(level)?))
+        .with(traces.layer())
+        .try_init()
+        .map_err(|_| LoggingError::Twice)?;
+    Ok(traces)
+}
+
 /// Sends events of `tracing` and records of `log` (pingora's) to stderr. `level` is for our own code: `error`, `warn`,
 /// `info`, `debug` or `trace`. Once per process.
 pub fn init(format: LogFormat, level: &str) -> Result<(), LoggingError> {
-    let write = |line: &[u8]| {
-        // There is nowhere left to complain.
-        let _ = io::stderr().lock().write_all(line);
-    };
-    let lines = Diagnostics { format, clock: Box::new(SystemClock), write: Box::new(write) };
+    init_to(format, level, to_stderr)
+}
+
+/// As [`init`], with somewhere else for the lines to go, one call for each. `write` must not log.
+pub fn init_to(
+    format: LogFormat,
+    level: &str,
+    write: impl Fn(&[u8]) + Send + Sync + 'static,
+) -> Result<(), LoggingError> {
     tracing_subscriber::registry()
         .with(filter(level)?)
-        .with(lines)
+        .with(Diagnostics { format, clock: Box::new(SystemClock), write: Box::new(write) })
         .try_init()
         .map_err(|_| LoggingError::Twice)
+}
+
+fn to_stderr(line: &[u8]) {
+    // There is nowhere left to complain.
+    let _ = io::stderr().lock().write_all(line);
 }
 
 fn filter(level: &str) -> Result<Targets, LoggingError> {

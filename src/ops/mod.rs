@@ -8,8 +8,11 @@
 //! | [`mod@line`] | how does a value become part of a line that nobody can forge? |
 //! | [`line_writer`] | how do lines leave without holding up a request? |
 //! | [`readiness`] | does the process take traffic? |
+//! | [`remarks`] | has the log said this already? |
 //! | [`request_id`] | what is a request called? |
 //! | [`server`] | `/livez`, `/readyz`, `/metrics` |
+//! | [`listen`] | where are we reached? |
+//! | [`mod@tracing`] | where do spans go? |
 //! | [`drain`] | from the first signal to the end |
 //!
 //! Nothing in here knows about Atlassian: an outage there must not take this process out of rotation.
@@ -19,15 +22,20 @@ pub mod audit_log;
 pub mod drain;
 pub mod line;
 pub mod line_writer;
+pub mod listen;
 pub mod logging;
 pub mod readiness;
+pub mod remarks;
 pub mod request_id;
 pub mod server;
+pub mod tracing;
 
+pub use self::tracing::{Traces, TracingError, TracingSettings};
 pub use access_log::{AccessEntry, AccessLog};
 pub use audit_log::AuditLog;
 pub use line_writer::{LineWriter, Lines};
 pub use logging::LogFormat;
 pub use readiness::Readiness;
+pub use remarks::Remarks;
 pub use request_id::{RequestId, RequestIds};
 pub use server::OpsServer;

@@ -1,8 +1,9 @@
-//! What is this request called? A fresh name for each, made here alone: whatever a client sends under `X-Request-Id` is
-//! dropped, so that nobody can write into somebody else's log lines.
+//! What is this request called? A fresh name for each; or the one that a trusted hop gave it, so that its log and ours can
+//! be read together. Whatever anybody else sends under `X-Request-Id` is dropped, so that nobody can write into somebody
+//! else's log lines.
 //!
-//! 32 hex digits: 16 that differ between processes, 16 that differ between requests. Unique, not secret: one call to
-//! the system's generator per request would cost more than the whole decision.
+//! Ours are 32 hex digits: 16 that differ between processes, 16 that differ between requests. Unique, not secret: one call
+//! to the system's generator per request would cost more than the whole decision.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,9 +11,15 @@ use http::HeaderValue;
 
 use crate::entropy::Entropy;
 
+/// The longest name that is taken over from a hop, in bytes.
+const LONGEST: usize = 128;
+
 /// The name of one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestId([u8; 32]);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestId {
+    bytes: [u8; LONGEST],
+    length: usize,
+}
 
 /// Makes names.
 #[derive(Debug)]
@@ -32,22 +39,47 @@ impl RequestIds {
     /// The next name.
     pub fn next(&self) -> RequestId {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
-        let mut digits = [0; 32];
         let words = hex(self.process).into_iter().chain(hex(scattered(self.offset.wrapping_add(count))));
-        digits.iter_mut().zip(words).for_each(|(to, from)| *to = from);
-        RequestId(digits)
+        RequestId::of(words)
     }
 }
 
 impl RequestId {
-    /// The digits.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
+    /// A name that a hop gave: at most 128 letters, digits, `-`, `.`, `_` and `~` (the unreserved characters of RFC 3986
+    /// §2.3), which mean nothing in a log line, a header, a URL or a page.
+    pub fn kept(name: &[u8]) -> Option<Self> {
+        let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+        let fit = !name.is_empty() && name.len() <= LONGEST && name.iter().all(plain);
+        fit.then(|| Self::of(name.iter().copied()))
     }
 
-    /// The digits, as a header carries them.
+    fn of(name: impl Iterator<Item = u8>) -> Self {
+        let (mut bytes, mut length) = ([0; LONGEST], 0);
+        for (to, from) in bytes.iter_mut().zip(name) {
+            *to = from;
+            length += 1;
+        }
+        Self { bytes, length }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The name, as a header carries it.
     pub fn value(&self) -> HeaderValue {
-        HeaderValue::from_bytes(&self.0).unwrap_or(HeaderValue::from_static(""))
+        HeaderValue::from_bytes(self.as_bytes()).unwrap_or(HeaderValue::from_static(""))
+    }
+}
+
+impl std::fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("RequestId").field(&self.as_str()).finish()
     }
 }
 
@@ -85,6 +117,19 @@ mod tests {
                 assert_eq!(id.value().as_bytes(), id.as_str().as_bytes());
                 assert!(seen.insert(id.as_str().to_owned()));
             }
+        }
+    }
+
+    #[test]
+    fn a_hops_name_is_taken_over_if_it_is_plain() {
+        let longest = "x".repeat(LONGEST);
+        for good in ["a", "4bf92f35-77b3-4da6-a3ce-929d0e0e4736", "A.b_c~9", &longest] {
+            let id = RequestId::kept(good.as_bytes()).unwrap();
+            assert_eq!((id.as_str(), id.value().as_bytes()), (good, good.as_bytes()));
+        }
+        for bad in ["", "a b", "a,b", "a;b", "a\"b", "a=b", "a/b", "a<b", "a\nb", "é", &format!("{longest}x")]
+        {
+            assert!(RequestId::kept(bad.as_bytes()).is_none(), "{bad}");
         }
     }
 

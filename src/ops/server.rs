@@ -28,7 +28,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::readiness::Readiness;
-use crate::metrics::Metrics;
+use crate::metrics::{Entrance, Metrics};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const JSON: &str = "application/json";
@@ -98,8 +98,14 @@ impl OpsServer {
                 Ok((stream, _)) => {
                     let (state, limits) = (state.clone(), self.limits);
                     tokio::spawn(async move {
+                        let metrics = Arc::clone(&state.metrics);
                         // Whatever goes wrong here is the client's; it will ask again.
-                        let _ = timeout(limits.whole, connection(stream, state, limits)).await;
+                        let ended = timeout(limits.whole, connection(stream, state, limits)).await;
+                        if let Ok(Err(error)) = ended
+                            && error.is_parse()
+                        {
+                            metrics.unreadable(Entrance::Ops);
+                        }
                         drop(slot);
                     });
                 }
@@ -167,6 +173,38 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_no_request_is_counted() {
+        let server = OpsServer::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = server.local_addr().unwrap();
+        let metrics = Arc::new(Metrics::new());
+        let state =
+            OpsState { readiness: Readiness::new(Arc::clone(&metrics)), metrics: Arc::clone(&metrics) };
+        let (_stop, stopped) = watch::channel(false);
+        let serving = tokio::spawn(server.serve(state, stopped));
+        let counted = |n: u32| {
+            metrics.expose().contains(&format!("unreadable_requests_total{{entrance=\"ops\"}} {n}\n"))
+        };
+        for (said, status, n) in [
+            ("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", "200", 0),
+            ("GET /livez HTTP/1.1\r\nHo st: x\r\n\r\n", "400", 1),
+            ("nonsense\r\n\r\n", "400", 2),
+        ] {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(said.as_bytes()).await.unwrap();
+            let mut got = String::new();
+            timeout(Duration::from_secs(20), client.read_to_string(&mut got)).await.unwrap().unwrap();
+            assert!(got.starts_with(&format!("HTTP/1.1 {status} ")), "{said}: {got}");
+            let seen = async {
+                while !counted(n) {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(Duration::from_secs(20), seen).await.unwrap();
+        }
+        serving.abort();
+    }
 
     /// A client that holds the only slot, sending nothing or half a head, is gone before the next one gives up.
     #[tokio::test]

@@ -181,6 +181,7 @@ impl<'a> Writer<'a> {
             | Problem::AtlassianReported
             | Problem::StoreUnavailable
             | Problem::CookiesBlocked
+            | Problem::TooManySignIns
             | Problem::Internal => self.button(&words.start_over, url),
         }
     }
@@ -233,7 +234,7 @@ mod symbol {
     pub(super) const fn of(problem: Problem) -> &'static str {
         match problem {
             Problem::Declined => STOP,
-            Problem::FlowExpired => CLOCK,
+            Problem::FlowExpired | Problem::TooManySignIns => CLOCK,
             Problem::StateReplayed => LOOP,
             Problem::AtlassianUnavailable | Problem::StoreUnavailable => CLOUD,
             Problem::FlowLost

@@ -133,6 +133,7 @@ struct Problems {
     reported: Notice,
     store_unavailable: Notice,
     cookies_blocked: Notice,
+    too_many: Notice,
     internal: Notice,
 }
 
@@ -168,6 +169,7 @@ impl Messages {
             Problem::AtlassianReported => &all.reported,
             Problem::StoreUnavailable => &all.store_unavailable,
             Problem::CookiesBlocked => &all.cookies_blocked,
+            Problem::TooManySignIns => &all.too_many,
             Problem::Internal => &all.internal,
         }
     }

@@ -38,13 +38,15 @@ pub enum Problem {
     StoreUnavailable,
     /// The browser keeps none of our cookies.
     CookiesBlocked,
+    /// Too many sign-ins began at one address.
+    TooManySignIns,
     /// A mistake of ours.
     Internal,
 }
 
 impl Problem {
     /// Every problem, for tables and tests.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Declined,
         Self::FlowLost,
         Self::FlowExpired,
@@ -60,6 +62,7 @@ impl Problem {
         Self::AtlassianReported,
         Self::StoreUnavailable,
         Self::CookiesBlocked,
+        Self::TooManySignIns,
         Self::Internal,
     ];
 
@@ -81,11 +84,12 @@ impl Problem {
             Self::AtlassianReported => "atlassian.reported_error",
             Self::StoreUnavailable => "store.unavailable",
             Self::CookiesBlocked => "signin.cookies_blocked",
+            Self::TooManySignIns => "signin.too_many",
             Self::Internal => "internal",
         }
     }
 
-    /// 400 where the browser's side has to change, 403 for a no, 502 for a wrong answer from Atlassian (including the
+    /// 400 where the browser's side has to change, 403 for a no, 429 for too much, 502 for a wrong answer from Atlassian (including the
     /// one that a wrong secret causes), 503 for none, 500 for us.
     pub const fn status(self) -> StatusCode {
         match self {
@@ -103,6 +107,7 @@ impl Problem {
                 StatusCode::BAD_GATEWAY
             }
             Self::AtlassianUnavailable | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManySignIns => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -5,7 +5,7 @@
 //! never sent, a plain answer of ours is. RFC 9112 §2.2 and §3; RFC 6585 §5 (431); RFC 9110 §15.5.9 (408).
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
@@ -20,9 +20,12 @@ use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
     UniqueID, UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
 use tokio::time::{Sleep, sleep};
+
+use super::entrance::io::Io;
+use super::settings::{Limits, Timeouts};
+use crate::net::TrustedProxies;
 
 /// Puts header and a small body into one packet; larger writes pass it by.
 const WRITE_BUFFER: usize = 4096;
@@ -36,10 +39,11 @@ const LINGER_TIME: Duration = Duration::from_secs(1);
 /// What the hooks and the accept loop know of a connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// Who is on the other end.
+    /// Who is on the other end; `0.0.0.0` on a Unix socket, where nobody has an address.
     pub(super) ip: IpAddr,
-    /// The same, as `X-Forwarded-For` says it.
+    /// The same, as `X-Forwarded-For` says it: `unknown` without an address (RFC 7239 §6.2).
     pub(super) forwarded_for: HeaderValue,
+    unix: bool,
     stage: AtomicU8,
     refusal: AtomicU16,
     linger: AtomicBool,
@@ -49,17 +53,35 @@ const HEADER: u8 = 0;
 const RESTING: u8 = 1;
 const SERVING: u8 = 2;
 
+/// Stands for the 400 that HTTP in the clear gets where TLS is due (the number is nginx's).
+const PLAIN_HTTP: u16 = 497;
+
 impl Connection {
-    /// A new connection from `ip`; its first header is due.
-    pub(super) fn new(ip: IpAddr) -> Self {
-        let ip = ip.to_canonical();
-        let forwarded_for =
-            HeaderValue::from_str(&ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
-        let (stage, refusal) = (AtomicU8::new(HEADER), AtomicU16::new(0));
-        Self { ip, forwarded_for, stage, refusal, linger: AtomicBool::new(false) }
+    /// A new connection from this address, or over a Unix socket; its first header is due.
+    pub(super) fn new(peer: Option<IpAddr>) -> Self {
+        let known = peer.map(|ip| ip.to_canonical());
+        let forwarded_for = known.and_then(|ip| HeaderValue::from_str(&ip.to_string()).ok());
+        Self {
+            ip: known.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            forwarded_for: forwarded_for.unwrap_or(HeaderValue::from_static("unknown")),
+            unix: known.is_none(),
+            stage: AtomicU8::new(HEADER),
+            refusal: AtomicU16::new(0),
+            linger: AtomicBool::new(false),
+        }
     }
 
-    /// A header has been read: from here on the hooks answer.
+    /// The address of the other end; a peer on a Unix socket has none.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        (!self.unix).then_some(self.ip)
+    }
+
+    /// Whether the other end is one of these.
+    pub(super) fn is_one_of(&self, peers: &TrustedProxies) -> bool {
+        peers.knows((!self.unix).then_some(self.ip))
+    }
+
+    /// A header has been read: from here on the hooks answer, and every byte passes as it is. HTTP/2 begins like this.
     pub(super) fn serving(&self) {
         self.stage.store(SERVING, Ordering::Relaxed);
     }
@@ -76,7 +98,16 @@ impl Connection {
 
     /// The status of the answer that was given without any hook, if that happened.
     pub(super) fn refusal(&self) -> Option<u16> {
-        Some(self.refusal.load(Ordering::Relaxed)).filter(|status| *status > 0)
+        match self.refusal.load(Ordering::Relaxed) {
+            0 => None,
+            PLAIN_HTTP => Some(400),
+            status => Some(status),
+        }
+    }
+
+    /// The client spoke HTTP in the clear where TLS is due.
+    pub(super) fn refuse_plain_http(&self) {
+        self.refuse(PLAIN_HTTP);
     }
 
     fn lingers(&self) -> bool {
@@ -92,10 +123,11 @@ impl Connection {
 /// The stream that pingora sees.
 #[derive(Debug)]
 pub(super) struct Client {
-    io: BufWriter<TcpStream>,
+    io: BufWriter<Io>,
     connection: Arc<Connection>,
     header_time: Duration,
     header_bytes: usize,
+    write_time: Duration,
     received: usize,
     deadline: Option<Pin<Box<Sleep>>>,
     ending: Ending,
@@ -105,24 +137,19 @@ pub(super) struct Client {
 #[derive(Debug)]
 enum Ending {
     NotYet,
-    Saying(Bytes),
+    Saying(Bytes, Pin<Box<Sleep>>),
     Lingering(usize, Pin<Box<Sleep>>),
 }
 
 impl Client {
-    /// Wraps an accepted connection whose headers may take `header_time` and `header_bytes`.
-    pub(super) fn new(
-        tcp: TcpStream,
-        connection: Arc<Connection>,
-        header_time: Duration,
-        header_bytes: usize,
-    ) -> Self {
-        let io = BufWriter::with_capacity(WRITE_BUFFER, tcp);
+    /// Wraps a connection whose headers may take so much time and so many bytes.
+    pub(super) fn new(io: Io, connection: Arc<Connection>, times: &Timeouts, limits: &Limits) -> Self {
         Self {
-            io,
+            io: BufWriter::with_capacity(WRITE_BUFFER, io),
             connection,
-            header_time,
-            header_bytes,
+            header_time: times.header_read,
+            header_bytes: limits.header_bytes,
+            write_time: times.write,
             received: 0,
             deadline: None,
             ending: Ending::NotYet,
@@ -132,6 +159,23 @@ impl Client {
     /// What is known of the connection.
     pub(super) fn connection(&self) -> &Arc<Connection> {
         &self.connection
+    }
+
+    /// Whether the first bytes are these, which stay unread. In the clear; within a header's time and size.
+    pub(super) async fn begins_with(&mut self, mark: &[u8]) -> bool {
+        let mut first = Vec::with_capacity(mark.len());
+        while first.len() < mark.len() && mark.starts_with(&first) {
+            let mut more = [0; 32];
+            let room = more.get_mut(..mark.len() - first.len()).unwrap_or_default();
+            match self.read(room).await {
+                Ok(read) if read > 0 => first.extend_from_slice(room.get(..read).unwrap_or_default()),
+                _ => break,
+            }
+        }
+        self.received = 0;
+        let begins = first == mark;
+        self.io.get_mut().unread(first.into());
+        begins
     }
 
     fn read_header(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -172,7 +216,7 @@ impl AsyncRead for Client {
             return self.read_header(context, buffer);
         }
         self.deadline = None;
-        if !self.io.buffer().is_empty() {
+        if !self.io.buffer().is_empty() || self.io.get_ref().holds_back() {
             // Whoever waits for the client has said what there was to say: do not keep it back.
             let _reported_by_the_next_write = Pin::new(&mut self.io).poll_flush(context);
         }
@@ -203,20 +247,27 @@ impl AsyncWrite for Client {
         loop {
             match &mut this.ending {
                 Ending::NotYet => {
-                    this.ending =
-                        Ending::Saying(this.connection.refusal().map(page).unwrap_or_default().into());
+                    let refusal = this.connection.refusal.load(Ordering::Relaxed);
+                    let page = if refusal == 0 { String::new() } else { page(refusal) };
+                    this.ending = Ending::Saying(page.into(), Box::pin(sleep(this.write_time)));
                 }
-                Ending::Saying(page) if page.is_empty() => {
-                    let _gone_already = ready!(Pin::new(&mut this.io).poll_shutdown(context));
-                    if !this.connection.lingers() {
-                        return Poll::Ready(Ok(()));
+                Ending::Saying(page, until) => {
+                    if until.as_mut().poll(context).is_ready() {
+                        return Poll::Ready(Ok(())); // It takes nothing: there is nobody to tell.
                     }
-                    this.ending = Ending::Lingering(LINGER_BYTES, Box::pin(sleep(LINGER_TIME)));
+                    if page.is_empty() {
+                        let _gone_already = ready!(Pin::new(&mut this.io).poll_shutdown(context));
+                        if !this.connection.lingers() {
+                            return Poll::Ready(Ok(()));
+                        }
+                        this.ending = Ending::Lingering(LINGER_BYTES, Box::pin(sleep(LINGER_TIME)));
+                        continue;
+                    }
+                    match ready!(Pin::new(&mut this.io).poll_write(context, page)) {
+                        Ok(written) => page.advance(written),
+                        Err(_) => return Poll::Ready(Ok(())),
+                    }
                 }
-                Ending::Saying(page) => match ready!(Pin::new(&mut this.io).poll_write(context, page)) {
-                    Ok(written) => page.advance(written),
-                    Err(_) => return Poll::Ready(Ok(())),
-                },
                 Ending::Lingering(left, until) => {
                     let mut waste = [0; 1024];
                     let mut buffer = ReadBuf::new(&mut waste);
@@ -246,10 +297,13 @@ fn page(status: u16) -> String {
     let (reason, body) = match status {
         405 => ("Method Not Allowed", "This method is not served here.\n"),
         408 => ("Request Timeout", "The request took too long to arrive. Please try again.\n"),
+        PLAIN_HTTP => {
+            ("Bad Request", "Plain HTTP was sent to a port for HTTPS. Use a URL that begins with https://.\n")
+        }
         431 => ("Request Header Fields Too Large", "The request's headers are too large.\n"),
         _ => ("Bad Request", "This is not a well-formed HTTP request.\n"),
     };
-    let length = body.len();
+    let (length, status) = (body.len(), if status == PLAIN_HTTP { 400 } else { status });
     format!(
         "HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\n\
          Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
@@ -259,9 +313,9 @@ fn page(status: u16) -> String {
 impl Drop for Client {
     /// What was said so far still goes out when a request fails half-way, as far as the socket takes it at once.
     fn drop(&mut self) {
-        if !self.io.buffer().is_empty() {
-            let _as_far_as_it_goes = self.io.get_ref().try_write(self.io.buffer());
-        }
+        let serving = self.connection.stage.load(Ordering::Relaxed) == SERVING;
+        let rest = self.io.buffer().to_vec();
+        let _as_far_as_it_goes = self.io.get_mut().leave(&rest, !serving);
     }
 }
 

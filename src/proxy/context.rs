@@ -1,12 +1,16 @@
 //! What is remembered of one request between pingora's phases?
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::Span;
 
+use super::limits::Body;
 use super::phases::Phases;
-use super::upstream::Kind;
+use super::upstreams::{Backend, InFlight, Kind, Upstream};
+use super::way::Way;
 use crate::auth::SessionPermit;
 use crate::metrics::{Decision, Open};
 use crate::ops::RequestId;
@@ -19,14 +23,28 @@ pub(super) struct Request {
     pub(super) started: Instant,
     /// Its name.
     pub(super) id: RequestId,
+    /// Whom it is from: the other end of the connection, or whom a trusted hop there names.
+    pub(super) client: IpAddr,
+    /// What a trusted hop says of it; none unless there is one.
+    pub(super) way: Option<Box<Way>>,
+    /// Its span, where spans are collected.
+    pub(super) span: Span,
+    /// The span of the attempt to have the upstream answer.
+    pub(super) upstream_span: Span,
     /// How it was decided.
     pub(super) decision: Option<Decision>,
     /// The leave it was given; without one it is not forwarded.
     pub(super) permit: Option<SessionPermit>,
     /// What it needs of the upstream's connection.
     pub(super) kind: Kind,
-    /// How often the upstream was tried.
-    pub(super) attempts: usize,
+    /// The app it is for, once it may pass.
+    pub(super) upstream: Option<Arc<Upstream>>,
+    /// The server that it is under way to.
+    pub(super) under_way: Option<InFlight>,
+    /// The servers that took no connection.
+    pub(super) tried: Vec<Arc<Backend>>,
+    /// Its body, as far as it has come.
+    pub(super) body: Body,
     /// When the upstream was asked.
     pub(super) asked: Option<Instant>,
     /// How long it took to answer.
@@ -43,10 +61,17 @@ impl Request {
             phases,
             started: Instant::now(),
             id,
+            client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            way: None,
+            span: Span::none(),
+            upstream_span: Span::none(),
             decision: None,
             permit: None,
             kind: Kind::Plain,
-            attempts: 0,
+            upstream: None,
+            under_way: None,
+            tried: Vec::new(),
+            body: Body::default(),
             asked: None,
             answered: None,
             websocket: None,

@@ -4,16 +4,20 @@
 //! RFC 9112 §3.2 (target, Host), §6 (framing), §2.2 (line ends); RFC 9110 §9 (methods). pingora itself refuses what
 //! cannot be parsed at all: two `Host` lines, folded lines, differing lengths, white space before a colon.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use pingora::http::RequestHeader;
 use pingora::http::authority::{RawTargetAuthority, raw_target_authority};
 
+use super::http2;
 use super::settings::Limits;
 use crate::net;
 
 /// Checks a header. `raw` is the same as it was on the wire. `Err` is the status to answer.
 pub(super) fn examine(header: &RequestHeader, raw: &[u8], limits: Limits) -> Result<(), StatusCode> {
+    if header.version == Version::HTTP_2 {
+        return http2::examine(header, limits);
+    }
     if raw.len() > limits.header_bytes || header.headers.len() > limits.header_count {
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
@@ -83,6 +87,12 @@ pub(super) fn opens_websocket(header: &RequestHeader) -> bool {
         && tokens(headers).any(|token| token.eq_ignore_ascii_case(b"upgrade"))
         && !headers.contains_key(CONTENT_LENGTH)
         && !headers.contains_key(TRANSFER_ENCODING)
+}
+
+/// Whether this is a call of gRPC's own protocol, which needs HTTP/2; elsewhere the word would only be a way around limits: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>.
+pub(super) fn is_grpc(header: &RequestHeader) -> bool {
+    let grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
+    header.version == Version::HTTP_2 && header.headers.get(CONTENT_TYPE).is_some_and(grpc)
 }
 
 /// What `Connection` names.

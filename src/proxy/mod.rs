@@ -6,34 +6,39 @@
 
 mod client;
 mod context;
-mod dns;
+mod entrance;
 mod facts;
-mod forwarded;
-mod listener;
+mod http2;
+mod limits;
 mod own_pages;
 mod phases;
 mod response;
 pub mod settings;
-mod upstream;
-mod websocket_gate;
+mod streams;
+mod upstreams;
+mod way;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use http::StatusCode;
+use bytes::Bytes;
+use http::{StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
+use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use self::context::Request;
 use self::phases::{Next, Phases, close_when_draining};
 use crate::metrics::Open;
+use crate::span;
 
-pub use self::listener::{Drained, Proxy, Replacer};
+pub use self::entrance::{Drained, Proxy, Replacer, TlsError};
 pub use self::settings::{Settings, SetupError};
 
 /// What is in force, as pingora owns it: a request takes it along as it is when the request arrives.
@@ -53,10 +58,17 @@ impl ProxyHttp for App {
     async fn request_filter(&self, session: &mut Session, request: &mut Request) -> pingora::Result<bool> {
         let phases = Arc::clone(&request.phases);
         phases.begin(session, request);
-        let reply = match phases.decide(session, request) {
+        phases.trace(session, request);
+        let span = request.span.clone();
+        let next = span.in_scope(|| phases.decide(session, request));
+        let reply = match next {
             Next::Forward => return Ok(false),
             Next::Answer(reply) => reply,
-            Next::Serve(endpoint) => phases.serve(endpoint, session, request).await,
+            Next::Refuse(reply) => {
+                session.set_keepalive(None);
+                reply
+            }
+            Next::Serve(endpoint) => phases.serve(endpoint, session, request).instrument(span).await,
         };
         close_when_draining(session);
         own_pages::write(session, request.id, reply).await.map(|()| true)
@@ -64,28 +76,39 @@ impl ProxyHttp for App {
 
     async fn upstream_peer(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         request: &mut Request,
     ) -> pingora::Result<Box<HttpPeer>> {
         request.asked = Some(Instant::now());
-        let peer = request.phases.upstream.peer(request.kind, request.attempts).await;
-        peer.ok_or_else(|| {
-            Error::explain(ErrorType::ConnectNoRoute, "no address for the upstream's name").into_up()
-        })
+        request.upstream_span = span::upstream(&request.span, session.req_header().method.as_str());
+        phases::peer(request).await
     }
 
     fn fail_to_connect(
         &self,
         _session: &mut Session,
-        peer: &HttpPeer,
+        _peer: &HttpPeer,
         request: &mut Request,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        error.set_retry(request.phases.upstream.connect_failed(request.attempts));
-        request.attempts += 1;
-        let (id, kind) = (request.id.as_str(), error.root_etype().as_str());
-        tracing::warn!(request_id = id, upstream = %peer._address, error = kind, cause = %error.root_cause(), "no connection to the upstream");
+        span::upstream_answered(&request.upstream_span, 0);
+        error.set_retry(phases::connect_failed(request, &error));
         error
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        reused: bool,
+        _peer: &HttpPeer,
+        _fd: std::os::unix::io::RawFd,
+        _digest: Option<&Digest>,
+        request: &mut Request,
+    ) -> pingora::Result<()> {
+        if !reused && let (Some(upstream), Some(under_way)) = (&request.upstream, &request.under_way) {
+            upstream.connected(under_way.backend());
+        }
+        Ok(())
     }
 
     async fn upstream_request_filter(
@@ -97,14 +120,35 @@ impl ProxyHttp for App {
         request.phases.prepare(session, header, request)
     }
 
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        request: &mut Request,
+    ) -> pingora::Result<()> {
+        let phases = Arc::clone(&request.phases);
+        phases.body(session, body.as_ref().map_or(0, Bytes::len), end, request)
+    }
+
     async fn response_filter(
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
         request: &mut Request,
     ) -> pingora::Result<()> {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS && !facts::opens_websocket(session.req_header())
+        {
+            // A client that did not ask would read what follows as something else.
+            let unasked = Error::explain(ErrorType::InvalidHTTPHeader, "protocols switched unasked");
+            return Err(unasked.into_up());
+        }
         let provisioned = response::clean(response, |name| request.phases.auth.cookie_names().is_ours(name))?;
+        if session.req_header().version == Version::HTTP_10 {
+            response::without_chunks(session, response);
+        }
         request.answered = request.asked.map(|asked| asked.elapsed());
+        span::upstream_answered(&request.upstream_span, response.status.as_u16());
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             request.websocket = Some(Open::new(&request.phases.auth.metrics().websockets));
         }
@@ -112,8 +156,12 @@ impl ProxyHttp for App {
         if provisioned
             && !response.status.is_informational()
             && let Some(permit) = &request.permit
-            && let Some(line) =
-                request.phases.auth.provisioned(permit, phases::host_of(session.req_header())).await
+            && let Some(line) = request
+                .phases
+                .auth
+                .provisioned(permit, phases::host_of(session.req_header()))
+                .instrument(request.span.clone())
+                .await
         {
             response.append_header("Set-Cookie", line)?;
             // A session must not be kept by a shared cache, whatever the app says of this answer (RFC 9111 §7.3).
@@ -137,15 +185,15 @@ impl ProxyHttp for App {
         let mut error_code = 0;
         if let Some(reply) = request.phases.failure(session, request, error) {
             error_code = reply.status.as_u16();
-            session.set_keepalive(None);
             // The client may be gone as well; there is nobody left to tell.
-            let _gone = own_pages::write(session, request.id, reply).await;
+            let _gone = own_pages::write_last(session, request.id, reply).await;
         }
         FailToProxy { error_code, can_reuse_downstream: false }
     }
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, request: &mut Request) {
         request.websocket = None;
+        request.under_way = None;
         request.phases.record(session, request);
     }
 

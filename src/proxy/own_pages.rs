@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use tokio::time::timeout;
@@ -19,12 +19,37 @@ use crate::reply::Reply;
 const MAX_BODY: usize = 8 * 1024;
 /// A body up to this length, in bytes, is read to its end so that the connection can go on.
 const MAX_DRAINED: usize = 64 * 1024;
-/// How long a client may take over such a body.
+/// How long its end is waited for before the answer: it usually follows its header at once.
+const DRAIN_TIME: Duration = Duration::from_millis(300);
+/// How long a client may take over a body that an endpoint of ours needs.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
-/// Sends an answer.
+/// Sends an answer. What is left of the request is read first only if it is short and on its way: pingora ends every
+/// connection that is answered before, and a client that keeps its body back must not keep the answer back with it.
 pub(super) async fn write(session: &mut Session, id: RequestId, reply: Reply) -> pingora::Result<()> {
-    drain(session).await;
+    if !session.is_body_done() && is_short(session) {
+        let _then_the_connection_ends = timeout(DRAIN_TIME, session.drain_request_body()).await;
+    }
+    if !session.is_body_done() {
+        session.set_keepalive(None);
+        linger(session);
+    }
+    send(session, id, reply).await
+}
+
+/// Sends an answer after a failure, and ends the connection so that the client has time to read it.
+pub(super) async fn write_last(session: &mut Session, id: RequestId, reply: Reply) -> pingora::Result<()> {
+    session.set_keepalive(None);
+    send(session, id, reply).await?;
+    if !session.is_http2() {
+        linger(session);
+        session.downstream_session.finish_body().await?;
+        session.downstream_session.shutdown().await;
+    }
+    Ok(())
+}
+
+async fn send(session: &mut Session, id: RequestId, reply: Reply) -> pingora::Result<()> {
     let mut header = ResponseHeader::build(reply.status, Some(reply.headers.len() + 4))?;
     for (name, value) in &reply.headers {
         header.append_header(name, value)?;
@@ -63,16 +88,15 @@ pub(super) async fn read_body(session: &mut Session) -> Result<Vec<u8>, StatusCo
     Ok(body)
 }
 
-/// Reads what is left of a short body; of any other the connection will end.
-async fn drain(session: &mut Session) {
-    if session.is_body_done() {
-        return;
-    }
+/// Whether it is worth reading the body to its end. Nobody who waits for a 100 is going to send it (RFC 9110 §10.1.1).
+fn is_short(session: &Session) -> bool {
     let short = announced(session).is_some_and(|length| length <= MAX_DRAINED);
-    if short && session.get_header(EXPECT).is_none() {
-        let _then_the_connection_ends = timeout(BODY_TIME, session.drain_request_body()).await;
-    }
-    if !session.is_body_done()
+    short && session.get_header(EXPECT).is_none()
+}
+
+/// An HTTP/2 stream ends by itself (RFC 9113 §8.1).
+fn linger(session: &Session) {
+    if session.req_header().version != Version::HTTP_2
         && let Some(client) = client_of(session)
     {
         client.linger();
@@ -93,7 +117,8 @@ pub(super) fn plain(status: StatusCode) -> Reply {
     reply.body = Bytes::from_static(match status {
         StatusCode::METHOD_NOT_ALLOWED => b"This method is not served here.\n",
         StatusCode::REQUEST_TIMEOUT => b"The request took too long to arrive. Please try again.\n",
-        StatusCode::PAYLOAD_TOO_LARGE => b"The request is too large for this page.\n",
+        StatusCode::PAYLOAD_TOO_LARGE => b"The request is too large.\n",
+        StatusCode::URI_TOO_LONG => b"The address is too long.\n",
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
             b"The request's headers are too large. If this is a browser, deleting this site's cookies helps.\n"
         }

@@ -1,37 +1,47 @@
 //! What is decided and done in each of pingora's phases? The parts that do not wait, and the little that does.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, HOST, UPGRADE, USER_AGENT};
-use http::{HeaderValue, Method, StatusCode};
+use http::header::{ACCEPT, EXPECT, HOST, TE, UPGRADE, USER_AGENT};
+use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
+use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::client::{Client, Connection};
 use super::context::Request;
+use super::entrance::Prepared;
+use super::limits::Body;
 use super::settings::{Settings, SetupError};
-use super::upstream::{Kind, Upstream};
-use super::{facts, forwarded, own_pages};
+use super::upstreams::{Kind, Upstreams};
+use super::way::{self, Peer, Public, Way};
+use super::{facts, http2, limits, own_pages};
 use crate::auth::{Auth, Check, Endpoint, RequestFacts};
 use crate::clock::{Clock, SystemClock};
 use crate::gate::{Origin, OriginId};
-use crate::metrics::{Decision, Mode};
-use crate::ops::RequestIds;
-use crate::ops::access_log::{AccessEntry, AccessLog};
+use crate::metrics::{Decision, Entrance, Exemplar, Mode};
+use crate::net::Limit;
+use crate::ops::access_log::{self, AccessEntry, AccessLog};
+use crate::ops::tracing::{continue_from, place};
+use crate::ops::{Remarks, RequestIds};
 use crate::reply::Reply;
+use crate::span;
 
 /// What the phases share.
 pub(super) struct Phases {
     pub(super) auth: Arc<Auth>,
     pub(super) settings: Settings,
-    pub(super) upstream: Upstream,
+    pub(super) upstreams: Upstreams,
+    /// TLS towards clients, if it is spoken.
+    pub(super) tls: Option<Prepared>,
     pub(super) request_ids: Arc<RequestIds>,
-    /// The hosts of the apps as the upstream hears of them, by [`OriginId::place`].
-    public_hosts: Vec<HeaderValue>,
+    /// The apps as the upstream hears of them, by [`OriginId::place`]; the central one first.
+    public: Vec<Public>,
     access_log: Arc<dyn AccessLog>,
+    remarks: Remarks,
 }
 
 /// What follows from the request's header alone.
@@ -42,6 +52,8 @@ pub(super) enum Next {
     Serve(Endpoint),
     /// Answer this.
     Answer(Reply),
+    /// Answer this, and read nothing more: where this request ends is in doubt.
+    Refuse(Reply),
 }
 
 impl Phases {
@@ -52,13 +64,13 @@ impl Phases {
         access_log: Arc<dyn AccessLog>,
         request_ids: Arc<RequestIds>,
     ) -> Result<Self, SetupError> {
-        let first = settings.upstreams.first().ok_or_else(|| SetupError::NoServer("app".into()))?;
-        let upstream = Upstream::new(first)?;
-        let host = |origin: &Origin| {
-            HeaderValue::from_str(origin.authority()).unwrap_or(HeaderValue::from_static(""))
-        };
-        let public_hosts = auth.origins().iter().map(host).collect();
-        Ok(Self { auth, access_log, settings, upstream, request_ids, public_hosts })
+        let upstreams = Upstreams::new(&settings.upstreams, auth.layout(), auth.metrics())?;
+        let tls = settings.entrance.tls.as_ref();
+        let tls = tls.map(|tls| Prepared::new(tls, settings.entrance.http2)).transpose()?;
+        let side = |origin: &Origin| Public::new(origin, settings.public_scheme_https);
+        let public = auth.origins().iter().map(side).collect();
+        let remarks = Remarks::default();
+        Ok(Self { auth, access_log, settings, upstreams, tls, request_ids, public, remarks })
     }
 
     fn facts<'a>(&self, session: &'a Session, request: &'a Request) -> RequestFacts<'a> {
@@ -70,7 +82,7 @@ impl Phases {
             host: host_of(header),
             mode: Mode::Proxy,
             headers: &header.headers,
-            client: ip_of(session),
+            client: request.client,
             request_id: request.id.as_str(),
         }
     }
@@ -80,11 +92,19 @@ impl Phases {
     pub(super) fn begin(&self, session: &mut Session, request: &mut Request) {
         if let Some(client) = client_of(session) {
             client.serving();
+            request.client = client.ip;
+            request.way = Way::read(&session.req_header().headers, client.address(), &self.settings.trusted);
+        }
+        if let Some(way) = &request.way {
+            request.client = way.client.unwrap_or(request.client);
+            request.id = way.request_id.unwrap_or(request.id);
         }
         request.kind = kind_of(session.req_header());
         let times = &self.settings.timeouts;
         session.set_write_timeout(Some(times.write));
-        session.set_read_timeout((request.kind != Kind::Upgrade).then_some(times.read));
+        request.body = Body::of(session.req_header(), request.kind);
+        // A gRPC client may be silent for as long as it listens; whether it is there, its connection tells.
+        session.set_read_timeout(request.body.patience(&self.settings.limits, times));
         if session.get_keepalive().is_some() {
             // pingora would keep it for ever. It takes whole seconds, and zero as "for ever".
             session.set_keepalive(Some(times.keep_alive.as_secs().max(1)));
@@ -92,27 +112,105 @@ impl Phases {
         if request.kind != Kind::Upgrade {
             session.req_header_mut().remove_header(&UPGRADE);
         }
+        if session.req_header().version == Version::HTTP_10 {
+            // It knows no interim answers (RFC 9110 §15.2 and §10.1.1).
+            session.req_header_mut().remove_header(&EXPECT);
+            session.set_ignore_info_resp(true);
+        }
+    }
+
+    /// Begins the request's span, in the trace of a trusted hop if there is one.
+    pub(super) fn trace(&self, session: &Session, request: &mut Request) {
+        let header = session.req_header();
+        let scheme = if self.settings.public_scheme_https { "https" } else { "http" };
+        let (method, path) = (header.method.as_str(), header.uri.path());
+        request.span = span::request(method, path, Some(scheme), request.id.as_str());
+        continue_from(&request.span, request.way.as_ref().and_then(|way| way.trace));
     }
 
     /// Forward, serve or answer?
     pub(super) fn decide(&self, session: &Session, request: &mut Request) -> Next {
-        let raw = session.to_h1_raw();
-        if let Err(status) = facts::examine(session.req_header(), &raw, self.settings.limits) {
+        let _within = span::decision().entered();
+        let (raw, most) = (session.to_h1_raw(), &self.settings.limits);
+        if let Some(limit) = limits::of_header(session.req_header(), &raw, most) {
+            self.auth.metrics().decision(Decision::BadTarget, Mode::Proxy);
+            request.decision = Some(Decision::BadTarget);
+            return Next::Answer(self.limited(limit, request));
+        }
+        if let Err(status) = facts::examine(session.req_header(), &raw, *most) {
             request.decision = Some(Decision::BadTarget);
             self.auth.metrics().decision(Decision::BadTarget, Mode::Proxy);
-            let bad_request = status == StatusCode::BAD_REQUEST;
-            let page = || self.auth.bad_request(&self.facts(session, request));
-            return Next::Answer(if bad_request { page() } else { own_pages::plain(status) });
+            return match status {
+                StatusCode::BAD_REQUEST => Next::Refuse(self.auth.bad_request(&self.facts(session, request))),
+                status => Next::Answer(own_pages::plain(status)),
+            };
         }
         let check = self.auth.check(&self.facts(session, request));
         request.decision = Some(decision_of(&check));
         match check {
-            Check::Forward(permit) => {
-                request.permit = Some(permit);
-                Next::Forward
-            }
+            Check::Forward(permit) => match limits::announced(session.req_header(), most) {
+                Some(limit) => Next::Answer(self.limited(limit, request)),
+                None => {
+                    request.permit = Some(permit);
+                    self.choose(session, request)
+                }
+            },
             Check::Own(endpoint) => Next::Serve(endpoint),
             Check::Answer(reply) => Next::Answer(reply),
+        }
+    }
+
+    /// The app that a permitted request is for.
+    fn choose(&self, session: &Session, request: &mut Request) -> Next {
+        let header = session.req_header();
+        let host = self.auth.origins().of_host(host_of(header));
+        match self.upstreams.of(host, header.uri.path()) {
+            Ok(upstream) => {
+                request.upstream = Some(Arc::clone(upstream));
+                Next::Forward
+            }
+            Err(StatusCode::BAD_REQUEST) => {
+                Next::Answer(self.auth.bad_request(&self.facts(session, request)))
+            }
+            Err(status) => Next::Answer(own_pages::plain(status)),
+        }
+    }
+
+    /// A piece of the body is about to be sent on: may it, and how long may the next one take?
+    pub(super) fn body(
+        &self,
+        session: &mut Session,
+        bytes: usize,
+        end: bool,
+        request: &mut Request,
+    ) -> pingora::Result<()> {
+        let (most, times) = (&self.settings.limits, &self.settings.timeouts);
+        if request.kind == Kind::Upgrade {
+            return Ok(());
+        }
+        request.body.add(bytes);
+        match request.body.beyond(most, times) {
+            None => {}
+            Some(Limit::BodyRead) if end => {}
+            Some(limit) => {
+                let status = ErrorType::HTTPStatus(limits::status(limit).as_u16());
+                return Err(Error::explain(status, limit.as_str()).into_down());
+            }
+        }
+        session.set_read_timeout(request.body.patience(most, times));
+        Ok(())
+    }
+
+    /// Counts and says that a client ran into a limit, and gives the answer to it.
+    fn limited(&self, limit: Limit, request: &Request) -> Reply {
+        self.note(limit, request.client);
+        own_pages::plain(limits::status(limit))
+    }
+
+    fn note(&self, limit: Limit, client: IpAddr) {
+        self.auth.metrics().limit(limit);
+        if self.remarks.due(limit.as_str()) {
+            tracing::warn!(%client, limit = limit.as_str(), setting = limit.setting(), "a client ran into a limit");
         }
     }
 
@@ -138,37 +236,48 @@ impl Phases {
             );
         };
         let host = host_of(session.req_header());
-        forwarded::remove_claims(header, self.auth.layout());
-        forwarded::remove_cookies(header, |line| self.auth.cookie_names().strip(line))?;
-        if let Some(client) = client_of(session) {
-            let https = self.settings.public_scheme_https;
-            forwarded::set(header, &client.forwarded_for, https, self.public_host(host))?;
+        way::remove_claims(header, self.auth.layout());
+        way::remove_cookies(header, |line| self.auth.cookie_names().strip(line))?;
+        if !header.raw_path().starts_with(b"/") {
+            let origin_form = header.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+            header.set_raw_path(origin_form.as_bytes())?;
+        }
+        if let (Some(upstream), Some(under_way)) = (&request.upstream, &request.under_way) {
+            upstream.prepare(header, under_way.backend())?;
+        }
+        if let (Some(client), Some(public)) = (client_of(session), self.public(host)) {
+            let peer = Peer { address: client.address(), written: &client.forwarded_for };
+            let (original, told) = (&session.req_header().headers, request.way.as_deref());
+            way::tell(header, original, told, &peer, public, self.settings.forwarded)?;
         }
         header.insert_header("X-Request-Id", request.id.value())?;
+        if header.version == Version::HTTP_2 && session.req_header().version == Version::HTTP_2 {
+            // pingora took it away as a word between neighbours; gRPC servers insist on it, and trailers do pass here.
+            if let Some(trailers) = session.req_header().headers.get(TE) {
+                header.insert_header(TE, trailers)?;
+            }
+        }
+        if let Some(here) = place(&request.upstream_span) {
+            header.insert_header("traceparent", here.to_string())?;
+        }
         if let Some(identity) = self.auth.identity_headers(permit, host) {
             for (name, value) in identity.iter() {
                 header.insert_header(name, value)?;
             }
         }
-        if !header.raw_path().starts_with(b"/") {
-            let origin_form = header.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-            header.set_raw_path(origin_form.as_bytes())?;
-        }
-        match self.upstream.own_host() {
-            Some(host) => header.insert_header(HOST, host.clone()),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
-    /// The host that a request is for, as one of ours: the central one when nobody named it.
-    fn public_host(&self, host: &str) -> &HeaderValue {
-        static NONE: HeaderValue = HeaderValue::from_static("");
+    /// The app that a request is for, as people reach it: the central one when nobody named its host.
+    fn public(&self, host: &str) -> Option<&Public> {
         let app = self.auth.origins().of_host(host).unwrap_or(OriginId::CENTRAL);
-        self.public_hosts.get(app.place()).unwrap_or(&NONE)
+        self.public.get(app.place())
     }
 
     /// The page for a failure, unless the answer has begun or nobody is there to read it.
     pub(super) fn failure(&self, session: &Session, request: &Request, error: &Error) -> Option<Reply> {
+        let limit = self.limit_behind(request, error);
+        let limited = limit.map(|limit| self.limited(limit, request));
         if session.response_written().is_some_and(|sent| !sent.status.is_informational()) {
             return None;
         }
@@ -176,11 +285,21 @@ impl Phases {
         match (error.esource(), error.etype()) {
             (ErrorSource::Upstream, etype) => Some(self.auth.upstream_down(&facts, is_timeout(etype))),
             (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => Some(self.auth.bad_request(&facts)),
-            (ErrorSource::Downstream, ErrorType::ReadTimedout) => {
-                Some(own_pages::plain(StatusCode::REQUEST_TIMEOUT))
+            (ErrorSource::Downstream, etype) if BROKEN_BODY.contains(&etype.as_str()) => {
+                Some(self.auth.bad_request(&facts))
             }
-            (ErrorSource::Downstream, _) => None,
+            (ErrorSource::Downstream, _) => limited,
             _ => Some(own_pages::plain(StatusCode::INTERNAL_SERVER_ERROR)),
+        }
+    }
+
+    /// The limit that a client ran into, where a failure is that.
+    fn limit_behind(&self, request: &Request, error: &Error) -> Option<Limit> {
+        let beyond = request.body.beyond(&self.settings.limits, &self.settings.timeouts);
+        match (error.esource(), error.etype()) {
+            (ErrorSource::Downstream, ErrorType::HTTPStatus(_)) => beyond,
+            (ErrorSource::Downstream, ErrorType::ReadTimedout) => Some(beyond.unwrap_or(Limit::Read)),
+            _ => None,
         }
     }
 
@@ -189,27 +308,44 @@ impl Phases {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         let duration = request.started.elapsed();
         let now = SystemClock.now_millis();
-        self.auth.metrics().request(status, duration);
+        let decision = request.decision.map_or("", Decision::as_str);
+        span::answered(&request.span, status, decision);
+        let here = place(&request.span);
+        let example = match here {
+            Some(here) => here.sampled().then(|| Exemplar::trace(here.trace_id())),
+            None => Exemplar::request(request.id.as_str()),
+        };
+        self.auth.metrics().request_of(status, duration, example);
         let header = session.req_header();
         let live = request.permit.as_ref().and_then(|permit| permit.session());
         self.access_log.record(&AccessEntry {
             time_ms: now.saturating_sub(millis(duration)),
             request_id: request.id.as_str(),
-            client: ip_of(session),
+            client: request.client,
             method: header.method.as_str(),
             path: header.uri.path(),
             status,
             bytes_out: session.body_bytes_sent() as u64,
             duration,
-            decision: request.decision.map_or("", Decision::as_str),
+            decision,
             account_id: live.map(|live| live.session().person.account_id.as_str()),
             user_agent: header.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
             upstream_ms: request.answered.map(millis),
+            http_version: access_log::http_version(header.version),
+            trace_id: here
+                .or_else(|| request.way.as_ref().and_then(|way| way.trace))
+                .map(|trace| trace.trace_id()),
         });
     }
 
     /// Counts and logs what was answered before there was a request.
     pub(super) fn record_refusal(&self, connection: &Connection, status: u16) {
+        match status {
+            408 => self.note(Limit::HeaderRead, connection.ip),
+            431 => self.note(Limit::HeaderBytes, connection.ip),
+            _ => {}
+        }
+        self.auth.metrics().unreadable(Entrance::Proxy);
         self.auth.metrics().request(status, Duration::ZERO);
         self.auth.metrics().decision(Decision::BadTarget, Mode::Proxy);
         self.access_log.record(&AccessEntry {
@@ -225,13 +361,57 @@ impl Phases {
             account_id: None,
             user_agent: None,
             upstream_ms: None,
+            http_version: None,
+            trace_id: None,
         });
     }
 }
 
+/// The connection to make for a request that was given leave.
+pub(super) async fn peer(request: &mut Request) -> pingora::Result<Box<HttpPeer>> {
+    // What an earlier try counted is over.
+    request.under_way = None;
+    let Some(upstream) = &request.upstream else {
+        return Error::e_explain(ErrorType::InternalError, "a request for no app was about to be sent");
+    };
+    let account = request.permit.as_ref().and_then(|permit| permit.session());
+    let account = account.map(|live| live.session().person.account_id.as_str());
+    match upstream.peer(request.kind, account, &request.tried).await {
+        Ok((peer, under_way)) => {
+            request.under_way = Some(under_way);
+            Ok(peer)
+        }
+        Err(none) => {
+            tracing::warn!(request_id = request.id.as_str(), upstream = upstream.name(), "{none}");
+            Err(Error::explain(ErrorType::ConnectNoRoute, none.to_string()).into_up())
+        }
+    }
+}
+
+/// A connection could not be made; says whether to try again. Nothing was sent yet, so every method may.
+pub(super) fn connect_failed(request: &mut Request, error: &Error) -> bool {
+    let (Some(upstream), Some(under_way)) = (&request.upstream, request.under_way.take()) else {
+        return false;
+    };
+    let (id, backend, kind) = (request.id.as_str(), under_way.backend(), error.root_etype().as_str());
+    // That one is out has been said; each try of it since is no news.
+    if upstream.trusts(backend) {
+        tracing::warn!(
+            request_id = id, upstream = upstream.name(), server = %backend.address(), error = kind,
+            cause = %error.root_cause(), "no connection to the upstream"
+        );
+    }
+    request.tried.push(Arc::clone(backend));
+    upstream.connect_failed(backend, &request.tried, kind)
+}
+
+/// How pingora calls chunks and trailers that break the rules (RFC 9112 §7.1).
+const BROKEN_BODY: [&str; 2] = ["InvalidChunk", "InvalidTrailerEnd"];
+
 /// The connection below a session. `None` only where a test builds sessions without one.
 pub(super) fn client_of(session: &Session) -> Option<&Arc<Connection>> {
-    let stream: &dyn pingora::protocols::IO = &**session.stream()?;
+    let Some(stream) = session.stream() else { return http2::connection_of(session) };
+    let stream: &dyn pingora::protocols::IO = &**stream;
     stream.as_any().downcast_ref::<Client>().map(Client::connection)
 }
 
@@ -240,14 +420,12 @@ pub(super) fn host_of(header: &RequestHeader) -> &str {
     header.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
 }
 
-fn ip_of(session: &Session) -> IpAddr {
-    client_of(session).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.ip)
-}
-
 fn kind_of(header: &RequestHeader) -> Kind {
     let listens = |value: &HeaderValue| value.as_bytes().starts_with(b"text/event-stream");
     if facts::opens_websocket(header) {
         Kind::Upgrade
+    } else if facts::is_grpc(header) {
+        Kind::Grpc
     } else if header.method == Method::GET && header.headers.get(ACCEPT).is_some_and(listens) {
         Kind::EventStream
     } else {

@@ -1,25 +1,34 @@
 //! What of the upstream's answer is for the client? Everything but what belongs to the connection between upstream and
 //! Anteroom (RFC 9110 §7.6.1), Anteroom's own signals, and cookies under Anteroom's names.
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, SET_COOKIE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
 
 use super::facts::tokens;
 use crate::identity::headers::PROVISIONED;
+
+/// For the next hop alone, besides what `Connection` names. Framing is pingora's, `Upgrade` a matter of the status; `Via`
+/// is left as it is, because Anteroom adds none: it stands beside the app, not between networks.
+const HOP_BY_HOP: &[&str] = &[
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "te",
+    // pingora does not pass trailers on.
+    "trailer",
+];
 
 /// Cleans an answer; `is_ours` knows the names of our cookies. `true` when the upstream says that it knows the new user now.
 pub(super) fn clean(response: &mut ResponseHeader, is_ours: impl Fn(&[u8]) -> bool) -> pingora::Result<bool> {
     if response.headers.contains_key(CONNECTION) {
         remove_nominated(response);
     }
-    response.remove_header("keep-alive");
-    response.remove_header("proxy-connection");
-    response.remove_header(&PROXY_AUTHENTICATE);
-    // pingora does not pass trailers on.
-    response.remove_header(&TRAILER);
+    for name in HOP_BY_HOP {
+        response.remove_header(*name);
+    }
     if !matches!(response.status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::UPGRADE_REQUIRED) {
         response.remove_header(&UPGRADE);
     }
@@ -27,6 +36,13 @@ pub(super) fn clean(response: &mut ResponseHeader, is_ours: impl Fn(&[u8]) -> bo
         remove_own_cookies(response, is_ours)?;
     }
     Ok(response.remove_header(&PROVISIONED).is_some_and(|value| value == "true"))
+}
+
+/// For a client of HTTP/1.0, which knows no chunks: a body without a length ends with the connection (RFC 9112 §6.3).
+pub(super) fn without_chunks(session: &mut Session, response: &mut ResponseHeader) {
+    if response.remove_header(&TRANSFER_ENCODING).is_some() {
+        session.set_keepalive(None);
+    }
 }
 
 fn remove_nominated(response: &mut ResponseHeader) {
@@ -88,11 +104,22 @@ mod tests {
             ("X-Hop", "1"),
             ("Proxy-Connection", "keep-alive"),
             ("Trailer", "X-T"),
+            ("TE", "trailers"),
+            ("Proxy-Authenticate", "Basic"),
+            ("Proxy-Authentication-Info", "nextnonce=1"),
+            ("Proxy-Authentication-Info", "nextnonce=2"),
             ("Upgrade", "h2c"),
             ("Content-Length", "3"),
             ("Server", "app"),
+            ("Via", "1.1 inner"),
         ];
-        assert_eq!(cleaned(200, &lines).0, ["content-length: 3", "server: app"]);
+        assert_eq!(cleaned(200, &lines).0, ["content-length: 3", "via: 1.1 inner", "server: app"]);
+        let secret =
+            [("Connection", "x-secret"), ("connection", "X-More"), ("X-Secret", "1"), ("X-More", "2")];
+        for status in [101, 103, 200, 304, 426] {
+            let left = cleaned(status, &secret).0;
+            assert!(left.iter().all(|line| line.starts_with("connection:")), "{status}: {left:?}");
+        }
         let switching = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Accept", "x")];
         assert_eq!(cleaned(101, &switching).0.len(), 3);
     }

@@ -8,9 +8,11 @@ mod contract;
 pub mod embedded;
 pub mod memory;
 mod once;
+mod traced;
 
 pub use embedded::{EmbeddedStore, OpenError};
 pub use memory::MemoryStore;
+pub use traced::TracedStore;
 
 use std::time::Duration;
 

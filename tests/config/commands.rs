@@ -4,12 +4,15 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
+use crate::support::secrets;
+
 use super::{Case, GOOD, SECRETS, broken};
 
 fn anteroom(case: &Case, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_anteroom"));
     command.args(arguments).current_dir(case.folder.path()).env_clear();
-    let output = command.output().unwrap();
+    SECRETS.iter().for_each(|secret| secrets::note(secret));
+    let output = secrets::output(&mut command);
     let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
     SECRETS.iter().for_each(|secret| assert!(!said.contains(secret), "{said}"));
     output

@@ -46,6 +46,12 @@ fn the_example_fits_the_schema_and_misfits_do_not() {
         "[production.atlassian]\nclientid = \"x\"",
         "[[routes]]\naccess = \"open\"",
         "[access]\nemails = \"a@b.c\"",
+        "[proxy.limits]\nbody_bytes = true",
+        "[proxy.limits]\nbody_bytes = -1",
+        "[[proxy.upstreams]]\nserver = [\"http://a\"]",
+        "[[proxy.upstreams]]\nheaders = { a = 1 }",
+        "[proxy.tls]\nmin_version = \"1.1\"",
+        "[ops.tracing]\nsample = \"all\"",
     ] {
         assert!(!validator.is_valid(&as_json(bad)), "{bad}");
     }

@@ -12,7 +12,7 @@ const ID: &str = "fedcba98765432100123456789abcdef";
 
 #[test]
 fn later_layers_win() {
-    let upstream = |case: &Case| case.good().proxy.unwrap().upstream.to_string();
+    let upstream = |case: &Case| case.good().proxy.unwrap().upstreams[0].to_string();
     assert_eq!(Case::new(GOOD).good().proxy.unwrap().listen.to_string(), "127.0.0.1:4180", "the default");
     let mut case = Case::new(GOOD);
     assert_eq!(upstream(&case), "http://127.0.0.1:8080", "the file");

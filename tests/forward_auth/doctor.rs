@@ -28,6 +28,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::support::http1::{Head, Reader};
 use crate::support::person::Person;
 use crate::support::repository;
+use crate::support::secrets;
 use crate::support::site::{CALLBACK, CLIENT_ID, Gateway, Plan, SECRET, Site};
 
 const FORWARD_AUTH: &str = "[forward_auth]\ntrusted_proxies = [\"127.0.0.1\"]\n";
@@ -585,7 +586,7 @@ async fn tls_is_verified() {
         let ca = repository("tests/proxy/tls").join(ca);
         let mut command = Command::new(env!("CARGO_BIN_EXE_anteroom"));
         command.args(&arguments[1..]).env_clear().env("SSL_CERT_FILE", &ca);
-        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        let output = tokio::task::spawn_blocking(move || secrets::output(&mut command)).await.unwrap();
         let said =
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         // Remedies are in columns.

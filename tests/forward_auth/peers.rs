@@ -92,3 +92,27 @@ async fn strangers_cannot_stay_or_crowd_gateways_out() {
     let turned_away = crowd.last_mut().expect("a stranger").rest().await;
     assert!(turned_away.is_empty(), "the last ones find no place");
 }
+
+/// What hyper answers by itself is counted all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_request_is_counted() {
+    let site = trusting("trusted_proxies = [\"127.0.0.1\"]").await;
+    for (nonsense, counted) in [
+        ("GET / HTTP/1.1\r\nHo st: x\r\n\r\n", 1),
+        ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", 2),
+    ] {
+        assert_eq!(exchange(site.address(), nonsense).await.status, 400);
+        let line = format!("anteroom_unreadable_requests_total{{entrance=\"forward_auth\"}} {counted}\n");
+        let noticed = async {
+            // The answer may be here before the connection has ended there.
+            while !exchange(site.ops(), "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                .await
+                .text()
+                .contains(&line)
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(super::super::support::DEADLINE, noticed).await.expect("counted");
+    }
+}

@@ -15,10 +15,11 @@ use anteroom::identity::headers::{Claim, Layout, Preset};
 use anteroom::identity::{AccountId, Email, EmailVerified, Person};
 use anteroom::metrics::Metrics;
 use anteroom::ops::access_log::{AccessEntry, AccessLog};
+use anteroom::ops::listen::{Listen, Listener};
 use anteroom::pages::{Branding, Pages};
 use anteroom::policy::AccessPolicy;
 use anteroom::proxy::settings::{Server, Upstream};
-use anteroom::proxy::{Drained, Proxy, Settings};
+use anteroom::proxy::{Drained, Proxy, Replacer, Settings};
 use anteroom::secret::SecretString;
 use anteroom::session::cookie::{CookieNames, seal};
 use anteroom::session::seal::{KeyRing, Purpose};
@@ -29,7 +30,9 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::support::DEADLINE;
 use crate::support::raw::{RawResponse, exchange};
+use crate::support::secrets;
 
 /// What a proxy of the tests is set to.
 pub(crate) struct Plan {
@@ -66,6 +69,8 @@ pub(crate) struct Rig {
     pub(crate) new_user: String,
     /// One line per finished request.
     pub(crate) log: Arc<Log>,
+    /// Puts other settings in force.
+    pub(crate) replacer: Replacer,
     shutdown: watch::Sender<bool>,
     serving: Option<JoinHandle<Drained>>,
 }
@@ -76,6 +81,11 @@ impl Rig {
     }
 
     pub(crate) async fn start(plan: Plan) -> Self {
+        Self::at(&Listen::Tcp(([127, 0, 0, 1], 0).into()), plan).await
+    }
+
+    /// Not everywhere has an address; then it is `0.0.0.0:0`.
+    pub(crate) async fn at(place: &Listen, plan: Plan) -> Self {
         let keys = KeyRing::new(&[SecretString::from("proxy-tests-secret-0123456789-abcdef")]).unwrap();
         let sealer = keys.sealer(Purpose::Session);
         let names = CookieNames::new(true);
@@ -87,15 +97,35 @@ impl Rig {
             format!("{}={value}", names.session())
         };
         let (cookie, new_user) = (cookie(false), cookie(true));
+        secrets::listen();
+        [&cookie, &new_user].iter().for_each(|cookie| secrets::note_set_cookie(cookie));
+        secrets::note("proxy-tests-secret-0123456789-abcdef");
         let auth = Arc::new(Auth::new(parts(keys, &plan.presets)).await.unwrap());
         let log = Arc::new(Log::default());
-        let listener = Proxy::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = Listener::bind(place).await.unwrap();
+        let address = listener.local_addr().unwrap_or(([0, 0, 0, 0], 0).into());
         let proxy =
             Proxy::new(plan.settings, Arc::clone(&auth), Arc::clone(&log) as Arc<dyn AccessLog>).unwrap();
+        let replacer = proxy.replacer();
         let (shutdown, stop) = watch::channel(false);
         let serving = Some(tokio::spawn(proxy.serve(listener, stop, plan.drain_deadline)));
-        Self { address, auth, cookie, new_user, log, shutdown, serving }
+        Self { address, auth, cookie, new_user, log, replacer, shutdown, serving }
+    }
+
+    /// Whether the metrics have this line.
+    pub(crate) fn counted(&self, line: &str) -> bool {
+        self.auth.metrics().expose().lines().any(|l| l == line)
+    }
+
+    /// Waits until they have it.
+    pub(crate) async fn wait_until_counted(&self, line: &str) {
+        let counted = async {
+            while !self.counted(line) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(DEADLINE, counted).await;
+        assert!(in_time.is_ok(), "no {line} in\n{}", self.auth.metrics().expose());
     }
 
     /// Begins the drain.
@@ -124,6 +154,7 @@ impl Drop for Rig {
         if let Some(serving) = &self.serving {
             serving.abort();
         }
+        secrets::verify();
     }
 }
 
@@ -163,6 +194,7 @@ fn parts(keys: KeyRing, presets: &[Preset]) -> Parts {
             sign_in_page: true,
             landings: Landings::default(),
             new_user_until: NewUserUntil::SessionEnd,
+            sign_in_rate: None,
             lifetimes: Lifetimes { idle: Duration::from_secs(3600), max: Duration::from_secs(86_400) },
         },
         keys,
@@ -211,6 +243,8 @@ impl Log {
 
 impl AccessLog for Log {
     fn record(&self, entry: &AccessEntry<'_>) {
-        self.0.lock().unwrap().push(format!("{entry:?}"));
+        let line = format!("{entry:?}");
+        secrets::check("the access log", &line);
+        self.0.lock().unwrap().push(line);
     }
 }

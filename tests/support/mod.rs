@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`http1`] | HTTP/1.1 messages read byte for byte, as the two below need them |
 //! | [`raw`] | a client that sends exactly the bytes it is given |
+//! | [`http2`] | HTTP/2 clients: one that keeps the rules, one that writes any frame |
 //! | [`upstream`] | an app that answers with scripted bytes and remembers what it was sent |
 //! | [`process`] | child processes that cannot outlive their test |
 //! | [`browser`], [`axe`] | Chromium through WebDriver, and the accessibility check in it |
 //! | [`site`], [`person`] | a whole Anteroom with its Atlassian, and somebody who uses it |
+//! | [`secrets`] | whether anything secret reaches any output |
 //! | [`gateway`] | real gateways with the configuration that `anteroom config` prints |
 //! | [`venv`], [`radicale`], [`websocket_app`] | apps from PyPI |
 //!
@@ -19,10 +21,12 @@ pub(crate) mod axe;
 pub(crate) mod browser;
 pub(crate) mod gateway;
 pub(crate) mod http1;
+pub(crate) mod http2;
 pub(crate) mod person;
 pub(crate) mod process;
 pub(crate) mod radicale;
 pub(crate) mod raw;
+pub(crate) mod secrets;
 pub(crate) mod site;
 pub(crate) mod upstream;
 pub(crate) mod venv;

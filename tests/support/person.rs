@@ -7,6 +7,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, StatusCode};
 use url::Url;
 
+use super::secrets;
+
 /// Cookies, and a client that follows nothing by itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
@@ -75,6 +77,7 @@ impl Person {
 
     async fn send(&mut self, method: Method, url: &str, form: Option<String>) -> Page {
         let url = Url::parse(url).unwrap_or_else(|e| panic!("{url}: {e}"));
+        secrets::note_query(url.query().unwrap_or_default());
         let origin = url.origin().ascii_serialization();
         let mut request = self
             .client
@@ -105,6 +108,7 @@ impl Person {
     }
 
     fn keep(&mut self, origin: &str, line: &str) {
+        secrets::note_set_cookie(line);
         let (pair, attributes) = line.split_once(';').unwrap_or((line, ""));
         let (name, value) = pair.split_once('=').expect("name=value");
         let jar = self.cookies.entry(origin.to_owned()).or_default();

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::DEADLINE;
+use super::{DEADLINE, secrets};
 
 /// A running program.
 #[derive(Debug)]
@@ -36,8 +36,9 @@ impl Process {
         let (notify, changed) = watch::channel(());
         let notify = Arc::new(notify);
         let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
-        collect(out, Arc::clone(&lines), Arc::clone(&notify));
-        collect(err, Arc::clone(&lines), notify);
+        let from = ours(name, &command).then(|| name.to_owned());
+        collect(out, Arc::clone(&lines), Arc::clone(&notify), from.clone());
+        collect(err, Arc::clone(&lines), notify, from);
         Self { name: name.to_owned(), child, lines, changed }
     }
 
@@ -98,7 +99,13 @@ impl Drop for Process {
         // The group: what it started must not outlive it either.
         let _already_gone = killpg(pid(&self.child), Signal::SIGKILL);
         let _reaped = self.child.wait();
+        secrets::verify();
     }
+}
+
+/// Whether it is an Anteroom; what gateways and browsers say is theirs.
+fn ours(name: &str, command: &Command) -> bool {
+    name == "anteroom" || command.get_program() == env!("CARGO_BIN_EXE_anteroom")
 }
 
 fn pid(child: &Child) -> Pid {
@@ -109,11 +116,16 @@ fn collect(
     stream: impl Read + Send + 'static,
     lines: Arc<Mutex<Vec<String>>>,
     notify: Arc<watch::Sender<()>>,
+    ours: Option<String>,
 ) {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).split(b'\n') {
             let Ok(line) = line else { break };
-            lines.lock().unwrap().push(String::from_utf8_lossy(&line).trim_end().to_owned());
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if let Some(name) = &ours {
+                secrets::check(name, &line);
+            }
+            lines.lock().unwrap().push(line);
             let _seen_by_nobody = notify.send(());
         }
     });

@@ -8,11 +8,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::DEADLINE;
 use super::http1::{Head, Reader};
+use super::secrets;
 
 /// One keep-alive connection.
 #[derive(Debug)]
@@ -28,9 +29,19 @@ impl RawClient {
         Self { reader: Reader::new(stream) }
     }
 
+    /// Connects from another address of this machine.
+    pub(crate) async fn connect_from(from: [u8; 4], address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        let stream = socket.connect(address).await.unwrap_or_else(|e| panic!("connect {address}: {e}"));
+        stream.set_nodelay(true).unwrap();
+        Self { reader: Reader::new(stream) }
+    }
+
     /// Writes the bytes as they are. A peer that has already hung up is not an error: what it said before can still
     /// be read.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        secrets::note_request(bytes.as_ref());
         let written = self.reader.stream.write_all(bytes.as_ref()).await;
         if let Err(error) = written {
             let hung_up = matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset);
@@ -82,6 +93,7 @@ impl RawClient {
         let status = head.start_line.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, format!("not a status line: {:?}", head.start_line))
         })?;
+        secrets::note_response(head.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let body = self.reader.body(head.response_framing(method, status)).await?;
         Ok(RawResponse { status, head, raw_body: body.raw, body: body.content })
     }

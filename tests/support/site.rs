@@ -16,6 +16,8 @@ use anteroom::store::memory::MemoryStore;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::secrets;
+
 /// The demo fixture's app.
 pub(crate) const CLIENT_ID: &str = "anteroomdemoclient00000000000001";
 /// The callback path that other clients register, and ours too.
@@ -39,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) clock: Arc<dyn Clock>,
     /// What outlives the process.
     pub(crate) store: Arc<dyn Store>,
+    /// What sends spans, if anything does.
+    pub(crate) traces: Option<anteroom::ops::Traces>,
     /// Asked by this gateway instead of standing in front of an upstream itself.
     pub(crate) gateway: Option<Gateway>,
 }
@@ -79,6 +83,7 @@ impl Default for Plan {
             approve: None,
             clock: Arc::new(SystemClock),
             store: Arc::new(MemoryStore::new()),
+            traces: None,
             gateway: None,
         }
     }
@@ -131,6 +136,7 @@ impl Site {
     }
 
     pub(crate) async fn with(plan: Plan) -> Self {
+        secrets::listen();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let public_url = match &plan.gateway {
@@ -183,6 +189,7 @@ impl Site {
             },
             access_log: Some(Arc::clone(&log) as _),
             audit: Some(Arc::clone(&log) as _),
+            traces: plan.traces,
             ..Seams::default()
         };
         let app = App::start(config, seams).await.unwrap_or_else(|e| panic!("Anteroom does not start: {e}"));
@@ -230,6 +237,22 @@ impl Site {
         self.public_url.trim_start_matches("http://").to_owned()
     }
 
+    /// Notes what Atlassian was sent and what it issued.
+    pub(crate) fn note_secrets(&self) {
+        for entry in self.emulator.journal() {
+            for (name, value) in entry.query.iter().chain(&entry.body) {
+                if ["code", "state", "client_secret", "code_verifier", "refresh_token"]
+                    .contains(&name.as_str())
+                {
+                    secrets::note(value);
+                }
+            }
+            secrets::note(entry.authorization.as_deref().unwrap_or_default());
+            let query = entry.location.as_deref().and_then(|location| location.split_once('?'));
+            secrets::note_query(query.map_or("", |(_, query)| query));
+        }
+    }
+
     /// Begins to drain; [`Self::stopped`] waits for the end of it.
     pub(crate) fn stop(&mut self) {
         drop(self.stop.take());
@@ -239,6 +262,13 @@ impl Site {
     pub(crate) async fn stopped(&mut self) {
         self.stop();
         self.served.take().expect("once").await.expect("served to the end");
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.note_secrets();
+        secrets::verify();
     }
 }
 
@@ -275,6 +305,7 @@ fn emulator_secret() -> String {
 
 /// A configuration from its text, through the loader that `anteroom run` uses.
 pub(crate) fn load(toml: &str) -> Config {
+    secrets::note_configuration(toml);
     let folder = tempfile::TempDir::new().expect("a folder");
     let file = folder.path().join("anteroom.toml");
     std::fs::write(&file, toml).expect("written");
@@ -296,6 +327,7 @@ impl Log {
     }
 
     fn push(&self, line: String) {
+        secrets::check("the access or audit log", &line);
         self.0.lock().expect("not poisoned").push(line);
     }
 }

@@ -292,6 +292,7 @@ impl Upstream {
 impl Drop for Upstream {
     fn drop(&mut self) {
         self.accepting.abort();
+        super::secrets::verify();
     }
 }
 

@@ -3,6 +3,7 @@
 mod decision;
 mod hand_off;
 mod hand_off_attacks;
+mod rate;
 mod sign_in;
 mod sign_out;
 
@@ -108,6 +109,7 @@ impl Default for Plan {
                 sign_in_page: true,
                 landings: Landings { welcome: true, ..Default::default() },
                 new_user_until: NewUserUntil::SessionEnd,
+                sign_in_rate: None,
                 lifetimes,
             },
             access: AccessPolicy { any_account: true, ..Default::default() },
@@ -166,6 +168,8 @@ pub(super) struct Browser {
     pub(super) headers: Vec<(&'static str, &'static str)>,
     /// The host in the address bar; `app.example` when empty.
     pub(super) host: String,
+    /// Where it is; loopback when nothing is said.
+    pub(super) client: Option<IpAddr>,
 }
 
 /// What came of a request.
@@ -218,7 +222,7 @@ impl Browser {
             let line: Vec<String> = cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
             headers.insert(COOKIE, line.join("; ").parse().unwrap());
         }
-        let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let client = self.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let (method, host, headers) = (&method, host.as_str(), &headers);
         let (mode, request_id) = (Mode::Proxy, "r1");
         let facts = RequestFacts { method, path, query, host, headers, client, mode, request_id };

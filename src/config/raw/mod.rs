@@ -3,9 +3,11 @@
 
 mod atlassian;
 mod forward_auth;
+mod ops;
 mod proxy;
 mod rules;
 mod site;
+mod size;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,9 +16,14 @@ use crate::secret::SecretString;
 
 pub(crate) use atlassian::{RawAtlassian, RawPrompt};
 pub(crate) use forward_auth::{RawForwardAuth, RawOauth2Proxy};
-pub(crate) use proxy::{RawLimits, RawProxy, RawTimeouts};
+pub(crate) use ops::{RawAccessLogSchema, RawLevel, RawLogFormat, RawOps, RawTracing};
+pub(crate) use proxy::{
+    RawBalance, RawCertificate, RawClientCertificates, RawEjection, RawHealth, RawLimits, RawProtocol,
+    RawProxy, RawTimeouts, RawTls, RawTlsVersion, RawUpstream, RawUpstreamTimeouts,
+};
 pub(crate) use rules::{RawAccess, RawHeaders, RawPreset, RawRoute, RawRouteAccess, RawUser};
-pub(crate) use site::{RawLevel, RawLogFormat, RawNewUser, RawOps, RawPages, RawSession, RawStore, RawUntil};
+pub(crate) use site::{RawNewUser, RawPages, RawSession, RawStore, RawUntil};
+pub(crate) use size::{RawHeaderFiles, RawSecretHeaders, RawSize};
 
 /// Anteroom reads TOML. A table that is not listed here is a profile: the same settings again, laid over the others
 /// when `--profile` or `ANTEROOM_PROFILE` names it, for example `[production.atlassian]`.

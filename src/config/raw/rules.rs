@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who may sign in: everybody whom one of the rules names. Without a rule Anteroom does not start.
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawAccess {
     /// Everybody with an Atlassian account. Anybody on the internet can make one.
@@ -21,6 +21,8 @@ pub(crate) struct RawAccess {
     pub(crate) allow_account_types: Vec<String>,
     /// Account statuses that may sign in besides `active`.
     pub(crate) allow_account_statuses: Vec<String>,
+    /// How often one client address may begin to sign in within a minute; beyond it 429. 0 for no limit.
+    pub(crate) sign_in_rate: u64,
 }
 
 /// One rule about paths. It has exactly one of `path`, `prefix` and `glob`.
@@ -109,6 +111,21 @@ pub(crate) enum RawUser {
     AccountId,
     /// The email address, which may change or be absent.
     Email,
+}
+
+impl Default for RawAccess {
+    fn default() -> Self {
+        Self {
+            allow_any_atlassian_account: false,
+            email_domains: Vec::new(),
+            emails: Vec::new(),
+            account_ids: Vec::new(),
+            allow_unverified_emails: false,
+            allow_account_types: Vec::new(),
+            allow_account_statuses: Vec::new(),
+            sign_in_rate: 120,
+        }
+    }
 }
 
 impl Default for RawHeaders {

@@ -1,4 +1,4 @@
-//! `[session]`, `[new_user]`, `[pages]`, `[store]` and `[ops]` as typed.
+//! `[session]`, `[new_user]`, `[pages]` and `[store]` as typed.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,52 +83,6 @@ pub(crate) struct RawStore {
     pub(crate) url: String,
 }
 
-/// Health, metrics, logs and the end of the process.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawOps {
-    /// The address of `/livez`, `/readyz` and `/metrics`, or `off`.
-    pub(crate) listen: String,
-    /// How log lines are written.
-    pub(crate) log_format: RawLogFormat,
-    /// The least severe lines that are written.
-    pub(crate) level: RawLevel,
-    /// Whether every request is logged.
-    pub(crate) access_log: bool,
-    /// After SIGTERM: how long to go on accepting while saying "not ready".
-    pub(crate) shutdown_delay: String,
-    /// After that: how long requests may take to finish.
-    pub(crate) drain_timeout: String,
-}
-
-/// How log lines are written.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum RawLogFormat {
-    /// One JSON object per line.
-    #[default]
-    Json,
-    /// For people.
-    Text,
-}
-
-/// How severe a log line is.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum RawLevel {
-    /// Something failed.
-    Error,
-    /// Something is off.
-    Warn,
-    /// What happens.
-    #[default]
-    Info,
-    /// How it happens.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
 impl Default for RawSession {
     fn default() -> Self {
         Self {
@@ -157,18 +111,5 @@ impl Default for RawPages {
 impl Default for RawStore {
     fn default() -> Self {
         Self { url: "file:anteroom-data/accounts.redb".into() }
-    }
-}
-
-impl Default for RawOps {
-    fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:4181".into(),
-            log_format: RawLogFormat::Json,
-            level: RawLevel::Info,
-            access_log: true,
-            shutdown_delay: "5s".into(),
-            drain_timeout: "20s".into(),
-        }
     }
 }

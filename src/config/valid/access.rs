@@ -1,6 +1,7 @@
 //! `[access]`, checked: somebody is named, and nobody by accident.
 
 use std::fmt::Display;
+use std::num::NonZeroU32;
 
 use crate::config::check::Check;
 use crate::config::finding::Mistake;
@@ -74,6 +75,12 @@ pub(super) fn check(raw: &RawAccess, check: &mut Check<'_>) -> Option<AccessPoli
         check.warn(&KeyPath::of("access.allow_unverified_emails"), mistake);
     }
     Some(policy)
+}
+
+/// How often one client address may begin to sign in within a minute; `None` for no limit.
+pub(super) fn sign_in_rate(raw: &RawAccess, check: &mut Check<'_>) -> Option<Option<NonZeroU32>> {
+    let rate = check.count(&KeyPath::of("access.sign_in_rate"), raw.sign_in_rate, 0, 1_000_000)?;
+    Some(u32::try_from(rate).ok().and_then(NonZeroU32::new))
 }
 
 /// Parses each element and reports each that is wrong.

@@ -6,23 +6,32 @@ mod atlassian;
 mod cookie_domain;
 mod forward_auth;
 mod headers;
+mod hosts;
+mod listen;
 mod listeners;
 mod ops;
 mod pages;
+mod peers;
 mod proxy;
 mod public_url;
 mod routes;
 mod secrets;
 mod session;
+mod set_headers;
 mod sites;
+mod size;
 mod store;
 
 pub use atlassian::{Atlassian, Prompt};
-pub use forward_auth::{Dialect, ForwardAuth, Listen};
+pub use forward_auth::{Dialect, ForwardAuth};
 pub use headers::{Audience, Headers};
-pub use ops::{Level, LogFormat, Ops};
+pub use listen::Listen;
+pub use ops::{AccessLogSchema, Level, LogFormat, Ops, Tracing};
 pub use pages::{Branding, Landing, Pages};
-pub use proxy::{Limits, Proxy, Scheme, Timeouts, Upstream};
+pub use proxy::{
+    Balance, CertificateFiles, ClientCertificates, Ejection, HealthCheck, Limits, Protocol, Proxy, Server,
+    Timeouts, Tls, Upstream, UpstreamTimeouts, UpstreamTls, WebSocketOrigins,
+};
 pub use public_url::PublicUrl;
 pub use session::{NewUser, NewUserUntil, Session};
 pub use store::StoreUrl;
@@ -39,13 +48,20 @@ pub(super) fn config(raw: &RawConfig, read_from: ReadFrom, check: &mut Check<'_>
     let atlassian = atlassian::check(&raw.atlassian, check);
     // A table that could not be read was meant to be there.
     let gateways = raw.forward_auth.is_some() || check.unreadable(&KeyPath::of("forward_auth"));
-    let proxy = proxy::check(&raw.proxy, gateways, check);
     let forward_auth = forward_auth::check(raw.forward_auth.as_ref(), check);
     let access = access::check(&raw.access, check);
+    let sign_in_rate = access::sign_in_rate(&raw.access, check);
     let routes = routes::check(&raw.routes, sites.as_ref(), check);
     let as_oauth2_proxy =
         matches!(&forward_auth, Some(Some(forward_auth)) if forward_auth.oauth2_proxy.is_some());
     let headers = headers::check(&raw.headers, as_oauth2_proxy, check);
+    let around = proxy::Around {
+        sites: sites.as_ref(),
+        public_url: public_url.as_ref(),
+        identity: headers.as_ref().map(|headers| &headers.layout),
+        optional: gateways,
+    };
+    let proxy = proxy::check(&raw.proxy, &around, check);
     let session = session::check(&raw.session, sites.as_ref(), check);
     let new_user = session::new_user(raw.new_user.until, matches!(proxy, Some(None)), check);
     let site = pages::Site {
@@ -56,12 +72,11 @@ pub(super) fn config(raw: &RawConfig, read_from: ReadFrom, check: &mut Check<'_>
     let pages = pages::check(&raw.pages, &site, check);
     let store = store::check(&raw.store, check);
     let ops = ops::check(&raw.ops, check);
-    let proxy_listen = proxy.as_ref().and_then(|proxy| Some(proxy.as_ref()?.listen));
-    let forward_auth_listen = forward_auth.as_ref().and_then(|on| on.as_ref()?.listen.tcp());
     let listeners = [
-        ("proxy.listen", proxy_listen),
-        ("forward_auth.listen", forward_auth_listen),
-        ("ops.listen", ops.and_then(|ops| ops.listen)),
+        ("proxy.listen", proxy.as_ref().and_then(|proxy| Some(proxy.as_ref()?.listen.clone()))),
+        ("forward_auth.listen", forward_auth.as_ref().and_then(|on| Some(on.as_ref()?.listen.clone()))),
+        ("ops.listen", ops.as_ref().and_then(|ops| ops.listen.map(Listen::Tcp))),
+        ("ops.upgrade_socket", ops.as_ref().and_then(Ops::upgrade_listen)),
     ];
     listeners::apart(&listeners, check);
     if !check.is_clean() {
@@ -75,6 +90,7 @@ pub(super) fn config(raw: &RawConfig, read_from: ReadFrom, check: &mut Check<'_>
         proxy: proxy?,
         forward_auth: forward_auth?,
         access: access?,
+        sign_in_rate: sign_in_rate?,
         routes,
         route_table,
         headers: headers?,
@@ -83,6 +99,7 @@ pub(super) fn config(raw: &RawConfig, read_from: ReadFrom, check: &mut Check<'_>
         pages: pages?,
         store: store?,
         ops: ops?,
+        files: check.files(),
         read_from,
     })
 }

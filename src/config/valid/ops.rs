@@ -1,13 +1,21 @@
-//! `[ops]`, checked: health, metrics, logs and the end of the process.
+//! `[ops]`, checked: health, metrics, logs, traces, renewal and the end of the process.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
+use url::Url;
+
+use super::listen::{self, Listen};
+use super::set_headers;
 use crate::config::check::Check;
-use crate::config::raw::{RawLevel, RawLogFormat, RawOps};
+use crate::config::finding::Mistake;
+use crate::config::key::KeyPath;
+use crate::config::raw::{RawAccessLogSchema, RawLevel, RawLogFormat, RawOps, RawTracing};
 
 /// How Anteroom is watched and stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Ops {
     /// Where health and metrics are served; `None` when they are not.
     pub listen: Option<SocketAddr>,
@@ -15,12 +23,49 @@ pub struct Ops {
     pub log_format: LogFormat,
     /// Whether every request is logged.
     pub access_log: bool,
+    /// How the fields of the access log are named.
+    pub access_log_schema: AccessLogSchema,
+    /// Whether changed files are read anew without being asked.
+    pub reload: bool,
+    /// Where a new version takes over the listeners; `None` when it cannot.
+    pub upgrade_socket: Option<PathBuf>,
+    /// Where traces are sent, if anywhere.
+    pub tracing: Option<Tracing>,
     /// The least severe lines that are written.
     pub level: Level,
     /// How long to go on accepting after SIGTERM.
     pub shutdown_delay: Duration,
     /// How long requests may then take.
     pub drain_timeout: Duration,
+}
+
+impl Ops {
+    /// `upgrade_socket` as the listener that it is: for the owner alone.
+    pub(super) fn upgrade_listen(&self) -> Option<Listen> {
+        self.upgrade_socket.clone().map(|path| Listen::Unix { path, mode: 0o600 })
+    }
+}
+
+/// Traces over OTLP/HTTP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tracing {
+    /// The collector; `http` or `https`, without a user name.
+    pub endpoint: Url,
+    /// Which part of the traces that begin here is kept, from 0 to 1.
+    pub sample: f64,
+    /// Sent along; values are sensitive.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// How the fields of the access log are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessLogSchema {
+    /// Anteroom's own names.
+    Anteroom,
+    /// Elastic Common Schema.
+    Ecs,
+    /// Open Cybersecurity Schema Framework.
+    Ocsf,
 }
 
 /// How log lines are written.
@@ -74,6 +119,25 @@ pub(super) fn check(raw: &RawOps, check: &mut Check<'_>) -> Option<Ops> {
     };
     let shutdown_delay = span("shutdown_delay", &raw.shutdown_delay);
     let drain_timeout = span("drain_timeout", &raw.drain_timeout);
+    let upgrade_socket = match &raw.upgrade_socket {
+        Some(text) => listen::unix("ops.upgrade_socket", text, check).map(Some),
+        None => Some(None),
+    };
+    let tracing = tracing(raw.tracing.as_ref(), check);
+    let access_log_schema = match raw.access_log_schema {
+        RawAccessLogSchema::Anteroom => AccessLogSchema::Anteroom,
+        RawAccessLogSchema::Ecs => AccessLogSchema::Ecs,
+        RawAccessLogSchema::Ocsf => AccessLogSchema::Ocsf,
+    };
+    if access_log_schema != AccessLogSchema::Anteroom && matches!(raw.log_format, RawLogFormat::Text) {
+        let mistake = Mistake::new(
+            "config.access-log-schema",
+            "`ops.access_log_schema` names fields, and `ops.log_format` is text",
+            "Lines for people have no fields: it does not count",
+            "write log_format = \"json\", or remove access_log_schema",
+        );
+        check.warn(&KeyPath::of("ops.access_log_schema"), mistake.showing_the_value());
+    }
     Some(Ops {
         listen: listen?,
         log_format: match raw.log_format {
@@ -81,6 +145,10 @@ pub(super) fn check(raw: &RawOps, check: &mut Check<'_>) -> Option<Ops> {
             RawLogFormat::Text => LogFormat::Text,
         },
         access_log: raw.access_log,
+        access_log_schema,
+        reload: raw.reload,
+        upgrade_socket: upgrade_socket?,
+        tracing: tracing?,
         level: match raw.level {
             RawLevel::Error => Level::Error,
             RawLevel::Warn => Level::Warn,
@@ -90,5 +158,50 @@ pub(super) fn check(raw: &RawOps, check: &mut Check<'_>) -> Option<Ops> {
         },
         shutdown_delay: shutdown_delay?,
         drain_timeout: drain_timeout?,
+    })
+}
+
+/// `Some(None)` when there is no such table.
+fn tracing(raw: Option<&RawTracing>, check: &mut Check<'_>) -> Option<Option<Tracing>> {
+    let Some(raw) = raw else { return Some(None) };
+    let table = KeyPath::of("ops.tracing");
+    let endpoint = endpoint(raw.endpoint.as_deref(), check);
+    let headers = set_headers::check(&raw.headers, &raw.headers_files, &table, |_| None, check);
+    if !(0.0..=1.0).contains(&raw.sample) {
+        let mistake = Mistake::new(
+            "config.tracing-sample",
+            "`ops.tracing.sample` is not a part",
+            "It says which part of the traces is kept",
+            "write a number from 0 (none) to 1 (all), for example 0.1",
+        );
+        return check.wrong(&table.key("sample"), mistake.showing_the_value());
+    }
+    Some(Some(Tracing { endpoint: endpoint?, sample: raw.sample, headers: headers? }))
+}
+
+fn endpoint(text: Option<&str>, check: &mut Check<'_>) -> Option<Url> {
+    const KEY: &str = "ops.tracing.endpoint";
+    let Some(text) = text else {
+        return check.missing(
+            KEY,
+            "Traces would go nowhere",
+            "write the address of the collector, for example endpoint = \"http://127.0.0.1:4318\"",
+        );
+    };
+    let url = Url::parse(text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    url.or_else(|| {
+        let mistake = Mistake::new(
+            "config.tracing-endpoint",
+            format!("`{KEY}` is not an http or https URL without a user name and a query"),
+            "Traces would go nowhere",
+            "write for example \"http://127.0.0.1:4318\"; keys of a collector go into [ops.tracing] headers_files",
+        );
+        check.wrong(&KeyPath::of(KEY), mistake.showing_the_url(text))
     })
 }

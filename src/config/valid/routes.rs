@@ -2,12 +2,19 @@
 
 use http::Method;
 
+use super::hosts::{self, For};
 use super::sites::Sites;
 use crate::config::check::Check;
 use crate::config::finding::Mistake;
 use crate::config::key::KeyPath;
 use crate::config::raw::{RawRoute, RawRouteAccess};
 use crate::gate::{Access, Hosts, Methods, PathPattern, Route, Routes};
+
+const HOSTS: For = For {
+    unknown: "config.route-host",
+    meaning: "The route would never match, and what it was meant to guard or open stays as it is",
+    empty: "config.route-empty",
+};
 
 /// The rules compiled, and as they are.
 pub(super) fn check(
@@ -29,7 +36,7 @@ pub(super) fn check(
 fn route(raw: &RawRoute, key: &KeyPath, sites: Option<&Sites>, check: &mut Check<'_>) -> Option<Route> {
     let path = pattern(raw, key, check);
     let methods = methods(raw.methods.as_deref(), &key.key("methods"), check);
-    let hosts = hosts(raw.hosts.as_deref(), &key.key("hosts"), sites, check);
+    let hosts = hosts::check(raw.hosts.as_deref(), &key.key("hosts"), sites, HOSTS, check);
     let access = match raw.access {
         Some(RawRouteAccess::Public) => Some(Access::Public),
         Some(RawRouteAccess::SignedIn) => Some(Access::SignedIn),
@@ -81,57 +88,14 @@ fn pattern(raw: &RawRoute, key: &KeyPath, check: &mut Check<'_>) -> Option<(Path
     }
 }
 
-/// The places of these hosts among the sites. They can only be looked for when those are right themselves.
-fn hosts(
-    texts: Option<&[String]>,
-    key: &KeyPath,
-    sites: Option<&Sites>,
-    check: &mut Check<'_>,
-) -> Option<Hosts> {
-    let Some(texts) = texts else { return Some(Hosts::Any) };
-    if texts.is_empty() {
-        return empty(key, check);
-    }
-    let sites = sites?;
-    let (mut places, mut all_good) = (Vec::new(), true);
-    for (index, text) in texts.iter().enumerate() {
-        if let Some(place) = sites.find(text) {
-            if !places.contains(&place) {
-                places.push(place);
-            }
-            continue;
-        }
-        all_good = false;
-        let mistake = Mistake::new(
-            "config.route-host",
-            "no address in `public_url` or `app_urls` has this host",
-            "The route would never match, and what it was meant to guard or open stays as it is",
-            sites.remedy(text),
-        );
-        check.wrong::<()>(&key.at(index), mistake.showing_the_value());
-    }
-    all_good.then_some(Hosts::Only(places))
-}
-
 fn methods(texts: Option<&[String]>, key: &KeyPath, check: &mut Check<'_>) -> Option<Methods> {
     let Some(texts) = texts else { return Some(Methods::Any) };
     if texts.is_empty() {
-        return empty(key, check);
+        return hosts::empty(key, HOSTS.empty, check);
     }
     let each = texts.iter().enumerate().map(|(at, text)| method(text, &key.at(at), check));
     let methods: Vec<Option<Method>> = each.collect();
     methods.into_iter().collect::<Option<_>>().map(Methods::Only)
-}
-
-/// A list that is left out means all; one that is written out and empty means none, or a template that went wrong.
-fn empty<T>(key: &KeyPath, check: &mut Check<'_>) -> Option<T> {
-    let mistake = Mistake::new(
-        "config.route-empty",
-        "the list is empty",
-        "The route would speak for nothing; whether all was meant would be a guess",
-        "name what it is for, or leave the line out for all",
-    );
-    check.wrong(key, mistake)
 }
 
 fn method(text: &str, key: &KeyPath, check: &mut Check<'_>) -> Option<Method> {

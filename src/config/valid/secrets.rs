@@ -67,6 +67,7 @@ pub(super) fn weakness(secret: &SecretString) -> Option<&'static str> {
 
 /// The text of a secret file, without one newline at its end.
 pub(super) fn read(key: &KeyPath, path: &Path, check: &mut Check<'_>) -> Option<SecretString> {
+    check.reads(path);
     let mut text = Zeroizing::new(String::new());
     let opened = std::fs::File::open(path);
     let problem = match opened.and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text)) {
@@ -83,17 +84,22 @@ pub(super) fn read(key: &KeyPath, path: &Path, check: &mut Check<'_>) -> Option<
         );
         return check.wrong(key, mistake.showing_the_value());
     }
+    warn_if_open(key, path, "Whoever reads it can act as this app", check);
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    Some(SecretString::from(line.strip_suffix('\r').unwrap_or(line)))
+}
+
+/// Warns of a secret file that every user can read.
+pub(super) fn warn_if_open(key: &KeyPath, path: &Path, meaning: &str, check: &mut Check<'_>) {
     if readable_by_everybody(path) {
         let mistake = Mistake::new(
             "config.secret-file-open",
             format!("the file of `{key}` can be read by every user of this machine"),
-            "Whoever reads it can act as this app",
+            meaning,
             "chmod 600 the file",
         );
         check.warn(key, mistake.showing_the_value());
     }
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    Some(SecretString::from(line.strip_suffix('\r').unwrap_or(line)))
 }
 
 /// Whether a file is open to all, outside of the folders in which platforms mount secrets that way themselves.

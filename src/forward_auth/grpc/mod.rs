@@ -110,7 +110,7 @@ impl Check<'_> {
             Ok(original) => original,
             Err(what) => return response::refuse(service.unreadable(what, peer, id), "", id).0,
         };
-        let Decided { answer, decision, permit } = service.decide(&original, id);
+        let Decided { answer, decision, permit, span } = service.decide(&original, id);
         let (response, status) = match answer {
             Answer::Allow(identity) => {
                 let (layout, names) = (service.auth.layout(), service.auth.cookie_names());
@@ -124,7 +124,8 @@ impl Check<'_> {
             _ => 0,
         };
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let outcome = Outcome { status: status.as_u16(), bytes, decision, permit: permit.as_ref() };
+        let outcome =
+            Outcome { status: status.as_u16(), bytes, decision, permit: permit.as_ref(), span: &span };
         service.record(&original, &outcome, started, id);
         response
     }

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use super::process::Process;
 use super::raw::try_exchange;
 use super::venv::programs_of;
-use super::{DEADLINE, repository};
+use super::{DEADLINE, repository, secrets};
 
 /// An address on loopback that nobody listens on, and that no other test is given: its port is below those that the system
 /// hands out for port 0, each is given once per process, and processes begin at different ones.
@@ -58,7 +58,7 @@ pub(crate) async fn nobody_at(address: SocketAddr) -> TcpSocket {
 pub(crate) fn printed(config: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_anteroom"));
     command.arg("config").args(arguments).arg("--config").arg(config);
-    let output = command.output().expect("anteroom runs");
+    let output = secrets::output(&mut command);
     assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8")
 }

@@ -70,7 +70,8 @@ impl<'a> Probe<'a> {
             text += &format!("Cookie: {}\r\n", cookie.expose_secret());
         }
         let close = std::iter::once("close").chain(connection.iter().map(String::as_str));
-        text + &format!("Connection: {}\r\n\r\n", close.collect::<Vec<_>>().join(", "))
+        let close = close.collect::<Vec<_>>().join(", ");
+        format!("{text}Connection: {close}\r\n\r\n")
     }
 }
 

@@ -1,0 +1,156 @@
+//! Has this client begun too many sign-ins? A budget per address, which fills up again with time.
+//!
+//! The generic cell rate algorithm (ITU-T I.371), a token bucket kept as one number: the moment at which the client will
+//! have its whole budget back. Not a crate: the number of clients remembered must have a bound, and time must be ours.
+//! When there are too many clients to remember, those beyond are let in: the limit spares Atlassian and the store, it
+//! guards no secret.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use papaya::HashMap;
+
+/// So many clients are remembered at most; some megabytes.
+const REMEMBERED: usize = 50_000;
+/// The budget is for this long, in milliseconds.
+const MINUTE: u64 = 60_000;
+/// How long the log says nothing more of it, in milliseconds.
+const QUIET: u64 = 10_000;
+
+/// The budgets of all clients.
+#[derive(Debug)]
+pub(super) struct SignInRate {
+    /// What one sign-in costs, in milliseconds.
+    cost: u64,
+    full_again: HashMap<IpAddr, AtomicU64>,
+    said: AtomicU64,
+}
+
+impl SignInRate {
+    /// So many at once, and as many again within a minute.
+    pub(super) fn new(per_minute: NonZeroU32) -> Self {
+        let cost = (MINUTE / u64::from(per_minute.get())).max(1);
+        Self { cost, full_again: HashMap::new(), said: AtomicU64::new(0) }
+    }
+
+    /// Takes one from a client's budget; `now` in milliseconds. `Err` is when to try again. Clients that nobody can tell
+    /// apart (a gateway on a Unix socket that names none) have no budget: one of them could use up everybody's.
+    pub(super) fn take(&self, client: IpAddr, now: u64) -> Result<(), Duration> {
+        if client.is_unspecified() {
+            return Ok(());
+        }
+        let budgets = self.full_again.pin();
+        let (whole, client) = (self.cost.saturating_mul(MINUTE / self.cost), network(client));
+        let budget = match budgets.get(&client) {
+            Some(budget) => budget,
+            None if budgets.len() >= REMEMBERED => return Ok(()),
+            None => budgets.get_or_insert_with(client, || AtomicU64::new(now)),
+        };
+        let latest = now.saturating_add(whole);
+        let taken = budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_again| {
+            // Beyond the latest only if the clock was put back, which must lock nobody out.
+            let begun = if full_again > latest { now } else { full_again.max(now) };
+            let after = begun.saturating_add(self.cost);
+            (after <= latest).then_some(after)
+        });
+        taken.map(|_| ()).map_err(|full_again| {
+            Duration::from_millis(full_again.saturating_add(self.cost).saturating_sub(latest).max(1))
+        })
+    }
+
+    /// Forgets the clients whose budget is whole.
+    pub(super) fn forget(&self, now: u64) {
+        self.full_again.pin().retain(|_, full_again| full_again.load(Ordering::Relaxed) > now);
+    }
+
+    /// Whether it is time to speak of it in the log again.
+    pub(super) fn worth_saying(&self, now: u64) -> bool {
+        let said = self.said.load(Ordering::Relaxed);
+        let due = said == 0 || now.abs_diff(said) >= QUIET;
+        due && self.said.compare_exchange(said, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+/// Whom an address stands for: a household or a machine has 2^64 of IPv6 (RFC 6177).
+fn network(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000_000;
+
+    fn rate(per_minute: u32) -> SignInRate {
+        SignInRate::new(NonZeroU32::new(per_minute).unwrap())
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn so_many_at_once_and_as_many_again_within_a_minute() {
+        let rate = rate(6);
+        let taken = |now| (0..100).filter(|_| rate.take(ip("192.0.2.1"), now).is_ok()).count();
+        assert_eq!(taken(NOW), 6);
+        assert_eq!(rate.take(ip("192.0.2.1"), NOW), Err(Duration::from_secs(10)));
+        assert_eq!(rate.take(ip("192.0.2.1"), NOW + 4_000), Err(Duration::from_secs(6)));
+        assert_eq!(taken(NOW + 9_999), 0);
+        assert_eq!(taken(NOW + 10_000), 1);
+        assert_eq!(taken(NOW + 30_000), 2);
+        assert_eq!(taken(NOW + 600_000), 6);
+    }
+
+    #[test]
+    fn every_client_has_its_own() {
+        let rate = rate(1);
+        for (client, want) in [
+            ("192.0.2.1", true),
+            ("192.0.2.2", true),
+            ("192.0.2.1", false),
+            ("::ffff:192.0.2.1", false),
+            ("2001:db8::1", true),
+            ("2001:db8::ffff:0:0:2", false),
+            ("2001:db8:0:1::1", true),
+            ("0.0.0.0", true),
+            ("0.0.0.0", true),
+        ] {
+            assert_eq!(rate.take(ip(client), NOW).is_ok(), want, "{client}");
+        }
+    }
+
+    #[test]
+    fn extremes() {
+        let fast = rate(u32::MAX);
+        assert!((0..1000).all(|_| fast.take(ip("192.0.2.1"), NOW).is_ok()));
+        let slow = rate(1);
+        assert!(slow.take(ip("192.0.2.1"), NOW).is_ok());
+        // The clock was put back by a day.
+        let earlier = NOW - 86_400_000;
+        assert!(slow.take(ip("192.0.2.1"), earlier).is_ok());
+        assert_eq!(slow.take(ip("192.0.2.1"), earlier), Err(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn who_has_the_whole_budget_is_forgotten() {
+        let rate = rate(2);
+        rate.take(ip("192.0.2.1"), NOW).unwrap();
+        rate.take(ip("192.0.2.2"), NOW + 20_000).unwrap();
+        rate.forget(NOW + 40_000);
+        assert_eq!(rate.full_again.len(), 1);
+    }
+
+    #[test]
+    fn the_log_is_told_now_and_then() {
+        let rate = rate(1);
+        let said = [0, 1, 9_999, 10_000, 10_001].map(|later| rate.worth_saying(NOW + later));
+        assert_eq!(said, [true, false, false, true, false]);
+    }
+}

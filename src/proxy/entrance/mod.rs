@@ -1,0 +1,192 @@
+//! Who may connect, and how does everybody leave? The accept loop and the drain.
+//!
+//! | file | question |
+//! |---|---|
+//! | `arrival` | what is settled before the first request of a connection? |
+//! | `proxy_header` | for whom does a load balancer connect? |
+//! | `clients` | does one client take everybody's connections? |
+//! | `tls` | how do clients reach us over TLS? |
+//! | `io` | what does a connection run over? |
+//!
+//! At the limit of connections in all, nobody is turned away: new ones wait, unaccepted, until others end.
+//! At shutdown the listener closes, connections that rest are closed, what is in flight finishes with
+//! `Connection: close`, and what is still there at the deadline is cut.
+
+mod arrival;
+mod clients;
+pub(super) mod io;
+mod proxy_header;
+mod tls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use pingora::apps::HttpServerApp;
+use pingora::proxy::{HttpProxy, http_proxy};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use self::arrival::House;
+use self::clients::Clients;
+pub(super) use self::tls::Prepared;
+pub use self::tls::TlsError;
+use super::App;
+use super::phases::Phases;
+use super::settings::{Settings, SetupError};
+use super::upstreams::server_conf;
+use crate::auth::Auth;
+use crate::entropy::SystemEntropy;
+use crate::ops::RequestIds;
+use crate::ops::access_log::AccessLog;
+use crate::ops::listen::Listener;
+use crate::ops::remarks::Remarks;
+
+/// How long to wait when no connection can be accepted (no file descriptor left, mostly).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The limit of connections may have been raised meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The reverse proxy.
+pub struct Proxy {
+    app: Arc<HttpProxy<App>>,
+    replacer: Replacer,
+}
+
+/// Puts other settings in force while a proxy serves. Requests under way keep those that they began with.
+#[derive(Clone)]
+pub struct Replacer {
+    in_force: Arc<ArcSwap<Phases>>,
+    access_log: Arc<dyn AccessLog>,
+    request_ids: Arc<RequestIds>,
+}
+
+impl Replacer {
+    /// Replaces the settings and the decision, together.
+    ///
+    /// # Errors
+    /// Those of [`Proxy::new`]; what was in force stays so.
+    pub fn replace(&self, settings: Settings, auth: Arc<Auth>) -> Result<(), SetupError> {
+        let (access_log, request_ids) = (Arc::clone(&self.access_log), Arc::clone(&self.request_ids));
+        let phases = Arc::new(Phases::new(settings, auth, access_log, request_ids)?);
+        show_expiries(&phases);
+        let old = self.in_force.swap(Arc::clone(&phases));
+        phases.upstreams.take_over(&old.upstreams, phases.auth.metrics());
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Replacer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replacer").finish_non_exhaustive()
+    }
+}
+
+/// How a drain went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were open at shutdown and ended by themselves.
+    pub finished: usize,
+    /// Connections that had to be cut at the deadline.
+    pub aborted: usize,
+}
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proxy").finish_non_exhaustive()
+    }
+}
+
+impl Proxy {
+    /// Prepares everything; opens no connection and resolves no name.
+    ///
+    /// # Errors
+    /// An https upstream that could not be verified; certificates that cannot be served.
+    pub fn new(
+        settings: Settings,
+        auth: Arc<Auth>,
+        access_log: Arc<dyn AccessLog>,
+    ) -> Result<Self, SetupError> {
+        let conf = server_conf(&settings.upstreams);
+        let request_ids = Arc::new(RequestIds::new(&SystemEntropy));
+        let phases = Phases::new(settings, auth, Arc::clone(&access_log), Arc::clone(&request_ids))?;
+        show_expiries(&phases);
+        let in_force = Arc::new(ArcSwap::from_pointee(phases));
+        let app = Arc::new(http_proxy(&Arc::new(conf), App(Arc::clone(&in_force))));
+        Ok(Self { app, replacer: Replacer { in_force, access_log, request_ids } })
+    }
+
+    /// For other settings later on.
+    pub fn replacer(&self) -> Replacer {
+        self.replacer.clone()
+    }
+
+    /// Serves until `shutdown` turns true, then drains for at most `drain_deadline`.
+    pub async fn serve(
+        self,
+        listener: Listener,
+        mut shutdown: watch::Receiver<bool>,
+        drain_deadline: Duration,
+    ) -> Drained {
+        let (mut connections, draining) = (JoinSet::new(), shutdown.clone());
+        let (clients, remarks) = (Arc::new(Clients::default()), Arc::new(Remarks::default()));
+        self.replacer.in_force.load().upstreams.start();
+        loop {
+            let room = connections.len() < self.replacer.in_force.load().settings.limits.connections;
+            if !room && remarks.due("full") {
+                tracing::warn!(
+                    connections = connections.len(),
+                    "there are as many connections as `proxy.limits.connections` allows; new ones wait"
+                );
+            }
+            tokio::select! {
+                biased;
+                () = asked_to_stop(&mut shutdown) => break,
+                Some(_ended) = connections.join_next(), if !connections.is_empty() => {}
+                () = sleep(LOOK_AGAIN), if !room => {}
+                accepted = listener.accept(), if room => match accepted {
+                    Ok(accepted) => {
+                        let house = House {
+                            app: Arc::clone(&self.app),
+                            phases: self.replacer.in_force.load_full(),
+                            clients: Arc::clone(&clients),
+                            remarks: Arc::clone(&remarks),
+                            shutdown: draining.clone(),
+                        };
+                        connections.spawn(house.welcome(accepted));
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "a connection could not be accepted");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        drop(listener);
+        self.replacer.in_force.load().upstreams.stop();
+        self.app.http_cleanup().await;
+        drain(connections, drain_deadline).await
+    }
+}
+
+/// For alerts on certificates that are about to run out.
+fn show_expiries(phases: &Phases) {
+    let expiries = phases.tls.iter().flat_map(|tls| &tls.expiries);
+    let by_file = expiries.map(|(file, expires)| (file.display().to_string(), *expires));
+    phases.auth.metrics().tls_certificates(by_file);
+}
+
+/// Waits for the word; when nobody is left who could give it, that is one too.
+async fn asked_to_stop(shutdown: &mut watch::Receiver<bool>) {
+    let _released_at_once = shutdown.wait_for(|now| *now).await;
+}
+
+async fn drain(mut connections: JoinSet<()>, deadline: Duration) -> Drained {
+    let open = connections.len();
+    let all = async { while connections.join_next().await.is_some() {} };
+    let _in_time = timeout(deadline, all).await;
+    let aborted = connections.len();
+    connections.shutdown().await;
+    Drained { finished: open.saturating_sub(aborted), aborted }
+}

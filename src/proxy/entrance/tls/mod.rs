@@ -1,0 +1,147 @@
+//! How do clients reach us over TLS? What rustls needs, prepared once for every set of settings; a handshake with it.
+//!
+//! TLS 1.2 and 1.3 (RFC 9325), HTTP/2 and HTTP/1.1 by ALPN (RFC 7301). The provider is ring, as for connections to
+//! upstreams. No early data: a request in it could be replayed (RFC 8470). Tickets are sealed with keys that rustls changes
+//! by itself and that end with the settings, so that nobody resumes past certificates or authorities that were replaced.
+
+mod files;
+mod names;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::crypto::ring;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use self::names::Names;
+use super::io::Socket;
+use crate::proxy::settings::{ClientCertificates, Tls};
+
+const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+/// The first byte of every handshake (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 22;
+
+/// Files that TLS cannot begin with. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// Nothing to show.
+    #[error("TLS needs a certificate: name at least one in `proxy.tls.certificates`")]
+    NoneNamed,
+    /// A file that cannot be read.
+    #[error("cannot read {}: {source}. Name a file that is there and that this user may read", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// No certificate in a file that must have one.
+    #[error(
+        "there is no certificate in {}. It must be a PEM file with `-----BEGIN CERTIFICATE-----`, and for a chain the \
+         certificate of this site comes first",
+        .0.display()
+    )]
+    NoCertificate(PathBuf),
+    /// No key in a file that must have one.
+    #[error(
+        "there is no private key in {}. It must be a PEM file with `-----BEGIN PRIVATE KEY-----`, without a password",
+        .0.display()
+    )]
+    NoKey(PathBuf),
+    /// The key is of another certificate.
+    #[error(
+        "the key in {} does not belong to the certificate in {}. Name the two files that were made together",
+        key.display(), chain.display()
+    )]
+    AnotherKey {
+        /// The key's file.
+        key: PathBuf,
+        /// The certificate's.
+        chain: PathBuf,
+    },
+    /// It can be read and not be used.
+    #[error("cannot use {}: {reason}. Replace it with one that was made for TLS servers", file.display())]
+    Unusable {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// What a set of settings makes of TLS.
+pub(in crate::proxy) struct Prepared {
+    acceptor: TlsAcceptor,
+    /// The file of every certificate, and when it runs out, in seconds since 1970.
+    pub(in crate::proxy) expiries: Vec<(PathBuf, i64)>,
+}
+
+impl Prepared {
+    /// Reads every file.
+    ///
+    /// # Errors
+    /// The first file that does not do.
+    pub(in crate::proxy) fn new(tls: &Tls, http2: bool) -> Result<Self, TlsError> {
+        let first = tls.certificates.first().ok_or(TlsError::NoneNamed)?;
+        let provider = Arc::new(ring::default_provider());
+        let pairs = tls.certificates.iter().map(|files| files::pair(files, &provider));
+        let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
+        let versions: &[_] =
+            if tls.only_tls13 { &[&rustls::version::TLS13] } else { rustls::DEFAULT_VERSIONS };
+        let unusable = |error: rustls::Error| TlsError::Unusable {
+            file: first.chain.clone(),
+            reason: error.to_string(),
+        };
+        let verifier = verifier(tls.clients.as_ref())?;
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .map_err(unusable)?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::new(Names::new(&pairs)));
+        config.alpn_protocols = vec![HTTP1.to_vec()];
+        if http2 {
+            config.alpn_protocols.insert(0, HTTP2.to_vec());
+        }
+        config.ticketer = ring::Ticketer::new().map_err(unusable)?;
+        let expiries = pairs.into_iter().map(|pair| (pair.file, pair.expires)).collect();
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), expiries })
+    }
+
+    /// Whether a connection that begins with this byte can be TLS at all, or is HTTP in the clear.
+    pub(super) fn begins_with(byte: u8) -> bool {
+        byte == HANDSHAKE || !byte.is_ascii_uppercase()
+    }
+
+    /// The handshake.
+    ///
+    /// # Errors
+    /// rustls's, as `InvalidData`; others are the connection's.
+    pub(super) async fn accept(&self, socket: Socket) -> io::Result<Box<TlsStream<Socket>>> {
+        self.acceptor.accept(socket).await.map(Box::new)
+    }
+}
+
+/// Whether client and server agreed on HTTP/2.
+pub(super) fn speaks_http2(stream: &TlsStream<Socket>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP2)
+}
+
+fn verifier(clients: Option<&ClientCertificates>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let Some(clients) = clients else { return Ok(WebPkiClientVerifier::no_client_auth()) };
+    let file = &clients.ca_file;
+    let unusable = |reason: String| TlsError::Unusable { file: file.clone(), reason };
+    let mut authorities = RootCertStore::empty();
+    for authority in files::certificates(file)? {
+        authorities.add(authority).map_err(|error| unusable(error.to_string()))?;
+    }
+    let provider = Arc::new(ring::default_provider());
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider);
+    let builder = if clients.required { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|error| unusable(error.to_string()))
+}

@@ -1,0 +1,3 @@
+//! How does what is under way end when its session does?
+
+pub(in crate::proxy) mod watch;
