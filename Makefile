@@ -22,7 +22,7 @@ demo: ## See it work: Anteroom, an offline Atlassian and a sample app, on loopba
 
 test: ## Run every test: units, the integration tests with a real browser, and the documentation's examples
 	@scripts/setup build test
-	@$(CARGO) test $(LOCKED) --all-features --no-fail-fast $(TEST) \
+	@$(CARGO) test $(LOCKED) --features otel --no-fail-fast $(TEST) \
 		&& echo "make test: every test passed" \
 		|| { echo "make test: FAILED. The failing tests are named above; run one again with: make test TEST=name" >&2; exit 1; }
 
@@ -31,7 +31,7 @@ lint: ## Check formatting, lints, documentation, and licences and sources where 
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(LOCKED) --all-targets -- -D warnings
 	$(CARGO) clippy $(LOCKED) --all-targets --all-features -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --all-features --no-deps
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --features otel --no-deps
 	@if command -v cargo-deny >/dev/null; then \
 		$(CARGO) deny $(LOCKED) check -A duplicate bans licenses sources; \
 	else \

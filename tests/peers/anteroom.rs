@@ -86,7 +86,6 @@ impl Anteroom {
         let fell = tokio::time::timeout(Duration::from_secs(60), wait).await;
         assert!(fell.is_ok(), "{series} stays at {}", self.metric(series).await);
     }
-
 }
 
 /// How many file descriptors a process of ours may open.
@@ -94,6 +93,17 @@ pub(super) fn descriptors() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").expect("Linux");
     let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
     line.split_whitespace().nth(4).and_then(|hard| hard.parse().ok()).unwrap_or(usize::MAX)
+}
+
+/// A certificate for [`HOST`], and the TOML that serves it; valid as long as the folder lives.
+pub(super) fn tls() -> (tempfile::TempDir, String) {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let made = rcgen::generate_simple_self_signed([HOST.to_owned()]).expect("a certificate");
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).expect("written");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+    let files = format!("cert_file = \"{}\", key_file = \"{}\"", cert.display(), key.display());
+    (folder, format!("[proxy.tls]\ncertificates = [{{ {files} }}]"))
 }
 
 fn find<'a>(line: &'a serde_json::Value, key: &str) -> Option<&'a str> {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::anteroom::{Anteroom, HOST};
 use crate::support::http2::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, RawHttp2, SETTINGS, WINDOW_UPDATE, block,
-    framed,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, RawHttp2, SETTINGS,
+    WINDOW_UPDATE, block, framed,
 };
 use crate::support::raw::exchange;
 use crate::support::upstream::{Answer, Upstream};
@@ -93,12 +94,15 @@ async fn floods_hold_nobody_up() {
 
 /// Floods until it is cut. What the server says is read, so that it is not the socket that stops us.
 async fn attack(anteroom: &Anteroom, flood: Flood, rounds: &AtomicU64) {
-    let client = RawHttp2::connect(anteroom.address).await;
-    let (mut reader, mut writer) = client.split();
-    let read = async { while reader.next().await.is_some() {} };
+    let Ok(client) = RawHttp2::try_connect(anteroom.address).await else { return };
+    let (mut reader, mut writer) = client.into_socket().into_split();
+    let read = async {
+        let mut said = vec![0; 64 * 1024];
+        while reader.read(&mut said).await.is_ok_and(|read| read > 0) {}
+    };
     let write = async {
         for n in 0.. {
-            if writer.write(&flood(n)).await.is_err() {
+            if writer.write_all(&flood(n)).await.is_err() {
                 return;
             }
             rounds.fetch_add(1, Ordering::Relaxed);

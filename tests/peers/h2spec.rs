@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::anteroom::Anteroom;
+use super::anteroom::{Anteroom, tls};
 use super::tools::{h2spec, run};
-use crate::support::repository;
 use crate::support::upstream::{Answer, Upstream};
 
 /// Cases that fail, each with the reason why that is right. h2spec is of 2018 and asks for RFC 7540.
@@ -12,12 +11,7 @@ const EXPLAINED: &[(&str, &str)] = &[];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_tls() {
-    let (cert, key) = ("tests/proxy/tls/server.pem", "tests/proxy/tls/server-key.pem");
-    let tls = format!(
-        "[proxy.tls]\ncertificates = [{{ cert_file = \"{}\", key_file = \"{}\" }}]",
-        repository(cert).display(),
-        repository(key).display()
-    );
+    let (_folder, tls) = tls();
     conforms(&tls, &["-t", "-k"]).await;
 }
 

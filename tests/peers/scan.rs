@@ -1,20 +1,14 @@
 //! What does a TLS scanner find? sslscan against the TLS listener: nothing old, nothing weak.
 
-use super::anteroom::Anteroom;
+use super::anteroom::{Anteroom, tls};
 use super::tools::run;
-use crate::support::repository;
 use crate::support::upstream::Upstream;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_old_and_nothing_weak() {
     let upstream = Upstream::start().await;
-    let anteroom = Anteroom::start(&format!(
-        "upstream = \"{}\"\n[proxy.tls]\ncertificates = [{{ cert_file = \"{}\", key_file = \"{}\" }}]",
-        upstream.url(),
-        repository("tests/proxy/tls/server.pem").display(),
-        repository("tests/proxy/tls/server-key.pem").display()
-    ))
-    .await;
+    let (_folder, tls) = tls();
+    let anteroom = Anteroom::start(&format!("upstream = \"{}\"\n{tls}", upstream.url())).await;
     let target = anteroom.address.to_string();
     let output = run("sslscan", &["--xml=-", "--no-colour", &target]).await;
     let xml = String::from_utf8_lossy(&output.stdout).into_owned();

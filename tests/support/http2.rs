@@ -117,6 +117,13 @@ pub(crate) struct RawHttp2 {
     tcp: TcpStream,
 }
 
+impl RawHttp2 {
+    /// The socket, for a client that reads and writes at the same time.
+    pub(crate) fn into_socket(self) -> TcpStream {
+        self.tcp
+    }
+}
+
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
@@ -148,12 +155,20 @@ impl Frame {
 impl RawHttp2 {
     /// Connects and says the preface and empty settings.
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let tcp = TcpStream::connect(address).await.unwrap();
-        tcp.set_nodelay(true).unwrap();
+        Self::try_connect(address).await.unwrap()
+    }
+
+    /// The same, where the server may be too busy for it.
+    ///
+    /// # Errors
+    /// It takes no connection, or hangs up.
+    pub(crate) async fn try_connect(address: SocketAddr) -> io::Result<Self> {
+        let tcp = TcpStream::connect(address).await?;
+        tcp.set_nodelay(true)?;
         let mut client = Self { tcp };
-        client.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
-        client.frame(SETTINGS, 0, 0, b"").await.unwrap();
-        client
+        client.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
+        client.frame(SETTINGS, 0, 0, b"").await?;
+        Ok(client)
     }
 
     /// Writes bytes.
