@@ -23,7 +23,8 @@ async fn nothing_old_and_nothing_weak() {
     assert!(!ciphers.is_empty(), "{xml}");
     for cipher in ciphers {
         let value = |name| cipher.value().attr(name).unwrap_or_default();
-        assert_eq!(value("strength"), "strong", "{}\n{xml}", value("cipher"));
+        // sslscan's words for what needs no mending; the others are weak, medium, null and anonymous.
+        assert!(["strong", "acceptable"].contains(&value("strength")), "{}\n{xml}", value("cipher"));
         assert!(
             value("cipher").contains("ECDHE") || value("sslversion") == "TLSv1.3",
             "no forward secrecy\n{xml}"
