@@ -141,6 +141,17 @@ struct LimitLabels {
     limit: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StreamLabels {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StreamEndLabels {
+    kind: &'static str,
+    reason: &'static str,
+}
+
 /// Every series.
 #[derive(Debug)]
 pub struct Metrics {
@@ -169,6 +180,8 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Upgraded connections (WebSocket) that are open now.
     pub websockets: Gauge,
+    streams: Family<StreamLabels, Gauge>,
+    streams_ended: Family<StreamEndLabels, Counter>,
     sessions_live: Gauge<i64>,
     ready: Gauge<u64, AtomicU64>,
 }
@@ -277,6 +290,12 @@ impl Metrics {
             ),
             connections: register!("connections", "Open client connections", Gauge::default()),
             websockets: register!("websockets", "Open WebSockets", Gauge::default()),
+            streams: register!("streams_open", "Open streams, by kind", Family::default()),
+            streams_ended: register!(
+                "streams_ended",
+                "Streams and bodies that were ended, by kind and reason",
+                Family::default()
+            ),
             sessions_live: register!(
                 "sessions_active",
                 "Sessions in use within the idle timeout",
@@ -394,6 +413,16 @@ impl Metrics {
         if let Some(counter) = self.limits.get(limit as usize) {
             counter.inc();
         }
+    }
+
+    /// Counts a stream as long as the value lives: `websocket`, `event_stream` or `grpc`.
+    pub fn stream(&self, kind: &'static str) -> Open {
+        Open::new(&self.streams.get_or_create(&StreamLabels { kind }))
+    }
+
+    /// Counts a stream that was ended by us.
+    pub fn stream_ended(&self, kind: &'static str, reason: &'static str) {
+        self.streams_ended.get_or_create(&StreamEndLabels { kind, reason }).inc();
     }
 
     /// Counts log lines that were dropped.

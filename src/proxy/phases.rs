@@ -16,6 +16,7 @@ use super::context::Request;
 use super::entrance::Prepared;
 use super::limits::Body;
 use super::settings::{Settings, SetupError};
+use super::streams::{Registry, may_open};
 use super::upstreams::{Kind, Upstreams};
 use super::way::{self, Peer, Public, Way};
 use super::{facts, http2, limits, own_pages};
@@ -38,6 +39,8 @@ pub(super) struct Phases {
     /// TLS towards clients, if it is spoken.
     pub(super) tls: Option<Prepared>,
     pub(super) request_ids: Arc<RequestIds>,
+    /// What is under way.
+    pub(super) streams: Arc<Registry>,
     /// The apps as the upstream hears of them, by [`OriginId::place`]; the central one first.
     public: Vec<Public>,
     access_log: Arc<dyn AccessLog>,
@@ -63,6 +66,7 @@ impl Phases {
         auth: Arc<Auth>,
         access_log: Arc<dyn AccessLog>,
         request_ids: Arc<RequestIds>,
+        streams: Arc<Registry>,
     ) -> Result<Self, SetupError> {
         let upstreams = Upstreams::new(&settings.upstreams, auth.layout(), auth.metrics())?;
         let tls = settings.entrance.tls.as_ref();
@@ -70,7 +74,7 @@ impl Phases {
         let side = |origin: &Origin| Public::new(origin, settings.public_scheme_https);
         let public = auth.origins().iter().map(side).collect();
         let remarks = Remarks::default();
-        Ok(Self { auth, access_log, settings, upstreams, tls, request_ids, public, remarks })
+        Ok(Self { auth, access_log, settings, upstreams, tls, request_ids, streams, public, remarks })
     }
 
     fn facts<'a>(&self, session: &'a Session, request: &'a Request) -> RequestFacts<'a> {
@@ -144,6 +148,9 @@ impl Phases {
                 StatusCode::BAD_REQUEST => Next::Refuse(self.auth.bad_request(&self.facts(session, request))),
                 status => Next::Answer(own_pages::plain(status)),
             };
+        }
+        if request.kind == Kind::Upgrade && !may_open(self, session.req_header(), request) {
+            return Next::Answer(own_pages::foreign_websocket());
         }
         let check = self.auth.check(&self.facts(session, request));
         request.decision = Some(decision_of(&check));
