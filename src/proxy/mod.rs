@@ -207,9 +207,7 @@ impl ProxyHttp for App {
         error: &Error,
         request: &mut Request,
     ) -> FailToProxy {
-        if let Some(stream) = &request.stream
-            && last_words(session, stream, request.id).await
-        {
+        if last_words(session, request).await {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
         let (id, source, kind) = (request.id.as_str(), error.esource().as_str(), error.etype().as_str());

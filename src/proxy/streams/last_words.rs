@@ -23,6 +23,7 @@ use tokio::time::timeout;
 
 use super::{Form, Reason, Stream, is_grpc};
 use crate::ops::RequestId;
+use crate::proxy::context::Request;
 use crate::proxy::own_pages;
 use crate::proxy::phases::client_of;
 
@@ -35,10 +36,12 @@ const SESSION_ENDED: u16 = 4401;
 const GOING_AWAY: u16 = 1001;
 
 /// Ends what was under way, if it failed because it had to end; says whether that is so.
-pub(in crate::proxy) async fn last_words(session: &mut Session, stream: &Stream, id: RequestId) -> bool {
+pub(in crate::proxy) async fn last_words(session: &mut Session, request: &mut Request) -> bool {
+    let Some(stream) = &request.stream else { return false };
     let Some(reason) = stream.watch.speak() else { return false };
     session.set_keepalive(None);
-    let said = timeout(SAYING, say(session, stream, reason, id)).await;
+    let said = timeout(SAYING, say(session, stream, reason, request.id)).await;
+    request.end_stream();
     // A connection that is closed while the client still sends could lose what was said (RFC 9112 §9.6).
     if let (Ok(Ok(true)), Some(client)) = (said, client_of(session)) {
         client.linger();
