@@ -158,7 +158,8 @@ impl Rig {
     pub(crate) async fn sign_out(&self, cookie: &str) {
         let head = format!("/_anteroom/sign-out HTTP/1.1\r\nHost: app.example\r\nCookie: {cookie}\r\n");
         let page = exchange(self.address, format!("GET {head}\r\n")).await.text();
-        let csrf = page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        let csrf =
+            page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
         let body = format!("csrf={csrf}");
         let form = "Content-Type: application/x-www-form-urlencoded";
         let post = format!("POST {head}{form}\r\nContent-Length: {}\r\n\r\n{body}", body.len());

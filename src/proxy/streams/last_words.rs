@@ -53,12 +53,7 @@ pub(in crate::proxy) async fn last_words(session: &mut Session, request: &mut Re
 }
 
 /// Says them; `false` where there is nothing to say.
-async fn say(
-    session: &mut Session,
-    stream: &Stream,
-    reason: Reason,
-    id: RequestId,
-) -> pingora::Result<bool> {
+async fn say(session: &mut Session, stream: &Stream, reason: Reason, id: RequestId) -> pingora::Result<bool> {
     if !has_begun(session) {
         let kind = session.req_header().headers.get(CONTENT_TYPE);
         if kind.is_some_and(|kind| is_grpc(kind.as_bytes())) {

@@ -105,12 +105,9 @@ impl Watch {
             if let Poll::Ready(done) = work.as_mut().poll(context) {
                 return Poll::Ready(Some(done));
             }
-            if !self.listening.swap(true, Ordering::Relaxed) {
-                self.waker.register(context.waker());
-                if self.ended() {
-                    // Maybe marked after `work` looked, and before anybody listened.
-                    context.waker().wake_by_ref();
-                }
+            if !self.listening.swap(true, Ordering::Relaxed) && self.poll_ended(context).is_ready() {
+                // Maybe marked after `work` looked, and before anybody listened.
+                context.waker().wake_by_ref();
             }
             if self.looks.load(Ordering::Relaxed) >= OVERDUE { Poll::Ready(None) } else { Poll::Pending }
         })
@@ -181,11 +178,11 @@ impl Watch {
 mod tests {
     use super::*;
 
-    /// README and docs give this figure.
+    /// `docs/streams.md` gives this figure.
     #[test]
     fn a_watch_is_small() {
         // With the counts of its `Arc`, and the sweeper's pointer.
-        assert!(size_of::<Watch>() + 16 + 8 <= 96, "{}", size_of::<Watch>());
+        assert!(size_of::<Watch>() + 16 + 8 <= 80, "{}", size_of::<Watch>());
     }
 
     fn marked(looks: u8) -> Arc<Watch> {

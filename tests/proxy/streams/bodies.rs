@@ -50,7 +50,9 @@ async fn a_call_without_an_answer_yet_is_unauthenticated() {
     let upstream = Upstream::answering(Answer::default().then_hang()).await;
     let rig = Rig::in_front_of(upstream.address()).await;
     let mut client = RawClient::connect(rig.address).await;
-    client.send(rig.signed_in("POST /pkg.Svc/Call", "Content-Type: application/grpc\r\nContent-Length: 0\r\n")).await;
+    client
+        .send(rig.signed_in("POST /pkg.Svc/Call", "Content-Type: application/grpc\r\nContent-Length: 0\r\n"))
+        .await;
     upstream.wait_for_request(1).await;
     Cause::SignOut.befalls(&rig).await;
     let response = in_time(client.response()).await;

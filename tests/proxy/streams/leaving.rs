@@ -27,7 +27,9 @@ async fn event_streams_end_and_other_bodies_finish() {
     let gate = Gate::new();
     let late = gate.clone();
     let upstream = Upstream::with(move |request| match request.target() {
-        "/file" => Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npart").then_wait(&late).then("rest"),
+        "/file" => {
+            Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npart").then_wait(&late).then("rest")
+        }
         _ => Answer::raw(
             "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n\
              9\r\ndata: x\n\n\r\n",
@@ -57,7 +59,8 @@ async fn event_streams_end_and_other_bodies_finish() {
 #[tokio::test]
 async fn the_drain_does_not_keep_a_session_alive() {
     let upstream =
-        Upstream::answering(Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npart").then_hang()).await;
+        Upstream::answering(Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npart").then_hang())
+            .await;
     let mut rig = Rig::in_front_of(upstream.address()).await;
     let mut client = RawClient::connect(rig.address).await;
     client.send(rig.signed_in("GET /file", "")).await;

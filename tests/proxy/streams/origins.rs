@@ -51,8 +51,10 @@ async fn signed_in_or_not_the_answer_is_the_same() {
     let rig = Rig::in_front_of(upstream.address()).await;
     let foreign = format!("{HANDSHAKE}Origin: https://evil.example\r\n");
     let without = format!("GET /ws HTTP/1.1\r\nHost: app.example\r\n{foreign}\r\n");
-    let [with, without] =
-        [exchange(rig.address, rig.signed_in("GET /ws", &foreign)).await, exchange(rig.address, without).await];
+    let [with, without] = [
+        exchange(rig.address, rig.signed_in("GET /ws", &foreign)).await,
+        exchange(rig.address, without).await,
+    ];
     assert_eq!((with.status, with.text()), (without.status, without.text()));
     // An ordinary request of that page is another matter: the app decides.
     assert_eq!(rig.get("/", "Origin: https://evil.example\r\n").await.status, 200);

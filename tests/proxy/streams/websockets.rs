@@ -79,7 +79,10 @@ pub(super) async fn open(rig: &Rig, cookie: &str) -> Socket {
 
 async fn echoes(socket: &mut Socket) -> bool {
     socket.send(Message::text("hello")).await.is_ok()
-        && socket.next().await.is_some_and(|answer| answer.is_ok_and(|answer| answer == Message::text("hello")))
+        && socket
+            .next()
+            .await
+            .is_some_and(|answer| answer.is_ok_and(|answer| answer == Message::text("hello")))
 }
 
 /// Code and text of the Close frame; whatever comes before it is read.
@@ -200,7 +203,8 @@ async fn a_close_frame_is_not_said_twice() {
 /// What follows `101` would be read as the next answer by a client that asked for nothing.
 #[tokio::test]
 async fn protocols_that_nobody_asked_to_switch_are_a_failure() {
-    let upstream = Upstream::answering(Answer::raw(SWITCHING).then("HTTP/1.1 200 OK\r\n\r\nsmuggled").then_hang()).await;
+    let upstream =
+        Upstream::answering(Answer::raw(SWITCHING).then("HTTP/1.1 200 OK\r\n\r\nsmuggled").then_hang()).await;
     let rig = Rig::in_front_of(upstream.address()).await;
     for headers in ["", "Upgrade: websocket\r\n", "Connection: Upgrade\r\nUpgrade: h2c\r\n"] {
         let mut client = RawClient::connect(rig.address).await;
