@@ -3,6 +3,7 @@
 mod bodies;
 mod crowd;
 mod event_streams;
+mod http2;
 mod leaving;
 mod origins;
 mod websockets;
