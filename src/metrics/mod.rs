@@ -5,6 +5,7 @@
 
 mod entrance;
 mod exemplar;
+mod streams;
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
@@ -141,17 +142,6 @@ struct LimitLabels {
     limit: &'static str,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StreamLabels {
-    kind: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StreamEndLabels {
-    kind: &'static str,
-    reason: &'static str,
-}
-
 /// Every series.
 #[derive(Debug)]
 pub struct Metrics {
@@ -180,8 +170,7 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Upgraded connections (WebSocket) that are open now.
     pub websockets: Gauge,
-    streams: Family<StreamLabels, Gauge>,
-    streams_ended: Family<StreamEndLabels, Counter>,
+    streams: streams::Streams,
     sessions_live: Gauge<i64>,
     ready: Gauge<u64, AtomicU64>,
 }
@@ -290,12 +279,7 @@ impl Metrics {
             ),
             connections: register!("connections", "Open client connections", Gauge::default()),
             websockets: register!("websockets", "Open WebSockets", Gauge::default()),
-            streams: register!("streams_open", "Open streams, by kind", Family::default()),
-            streams_ended: register!(
-                "streams_ended",
-                "Streams and bodies that were ended, by kind and reason",
-                Family::default()
-            ),
+            streams: streams::Streams::new(&mut registry),
             sessions_live: register!(
                 "sessions_active",
                 "Sessions in use within the idle timeout",
@@ -413,16 +397,6 @@ impl Metrics {
         if let Some(counter) = self.limits.get(limit as usize) {
             counter.inc();
         }
-    }
-
-    /// Counts a stream as long as the value lives: `websocket`, `event_stream` or `grpc`.
-    pub fn stream(&self, kind: &'static str) -> Open {
-        Open::new(&self.streams.get_or_create(&StreamLabels { kind }))
-    }
-
-    /// Counts a stream that was ended by us.
-    pub fn stream_ended(&self, kind: &'static str, reason: &'static str) {
-        self.streams_ended.get_or_create(&StreamEndLabels { kind, reason }).inc();
     }
 
     /// Counts log lines that were dropped.

@@ -115,7 +115,7 @@ pub(super) fn foreign_websocket() -> Reply {
     let mut reply = plain(StatusCode::FORBIDDEN);
     reply.body = Bytes::from_static(
         b"A page of another site tried to open a WebSocket here, and may not. If it should, name its origin in \
-          websocket_origins.\n",
+          proxy.websocket_origins.\n",
     );
     reply
 }

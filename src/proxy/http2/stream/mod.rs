@@ -87,7 +87,7 @@ impl Exchange {
         Ok(Self { inner, digest, watch, resets, silence: None, ended: false, given_up: false })
     }
 
-    /// Tells it to end.
+    /// What tells it to end.
     pub(super) fn watch(&self) -> Arc<Watch> {
         Arc::clone(&self.watch)
     }
