@@ -12,6 +12,7 @@ mod http2;
 mod limits;
 mod own_pages;
 mod phases;
+mod record;
 mod response;
 pub mod settings;
 mod streams;
