@@ -17,6 +17,7 @@ mod limits;
 mod memory;
 pub(crate) mod rig;
 mod smuggling;
+mod streams;
 mod strictness;
 mod tls;
 #[cfg(feature = "otel")]

@@ -7,6 +7,7 @@
 pub mod audit;
 mod callback;
 mod cookies;
+mod end;
 mod endpoint;
 mod hand_off;
 mod identity_api;
@@ -45,6 +46,7 @@ use crate::session::cookie::CookieNames;
 use crate::session::seal::{KeyRing, Purpose};
 use crate::store::{Store, StoreError};
 
+pub use end::End;
 pub use endpoint::Endpoint;
 pub use landing::{Landing, Landings, NewUserUntil};
 pub use live::LiveSession;

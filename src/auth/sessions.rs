@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::HeaderMap;
 use quick_cache::sync::Cache;
 
+use super::End;
 use super::live::{LiveSession, Usage};
 use crate::clock::Timestamp;
 use crate::gate::{OriginId, Origins};
@@ -157,6 +158,18 @@ impl Sessions {
             && live.session().alive(live.usage().last_seen(), now, self.lifetimes).is_ok()
     }
 
+    /// Why a session that was presented earlier no longer counts, by the rules and limits of now.
+    pub fn end_of(&self, live: &LiveSession, now: Timestamp) -> Option<End> {
+        let session = live.session();
+        if self.ended(session) {
+            return Some(End::SignedOut);
+        }
+        if self.policy.rule_for(&session.person).is_err() {
+            return Some(End::NotAdmitted);
+        }
+        session.alive(live.usage().last_seen(), now, self.lifetimes).is_err().then_some(End::Expired)
+    }
+
     /// Whether a session was ended here.
     pub fn ended(&self, session: &Session) -> bool {
         self.ended.pin().contains_key(&session.id)
@@ -298,6 +311,21 @@ mod tests {
         let others = AccessPolicy { account_ids: vec![AccountId::parse("x").unwrap()], ..Default::default() };
         let headers = request(&view(everybody()), &ada(1000));
         assert!(!alive(&view(others), &headers, 1001));
+    }
+
+    #[test]
+    fn why_a_session_ended_is_known() {
+        let (view, session) = (view(everybody()), ada(1000));
+        let usage = Arc::new(Usage::new(session.started, session.expires));
+        let live = LiveSession::new(session.clone(), usage, OriginId::CENTRAL);
+        let at = |view: &Sessions, now| view.end_of(&live, Timestamp::from_secs(now));
+        assert_eq!((at(&view, 1099), at(&view, 1100)), (None, Some(End::Expired)));
+        live.usage().touch(Timestamp::from_secs(1990));
+        assert_eq!((at(&view, 1999), at(&view, 2000)), (None, Some(End::Expired)));
+        let others = AccessPolicy { account_ids: vec![AccountId::parse("x").unwrap()], ..Default::default() };
+        assert_eq!(at(&self::view(others), 1001), Some(End::NotAdmitted));
+        view.end(&session);
+        assert_eq!(at(&view, 1001), Some(End::SignedOut));
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! No series has a label that a client can make up (no user, email, path). Prometheus naming, base units.
 //! <https://prometheus.io/docs/practices/naming/>
 
+mod decision;
 mod entrance;
 mod exemplar;
+mod streams;
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
@@ -20,77 +22,13 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::net::Limit;
+pub use decision::{Decision, Mode};
 pub use entrance::Entrance;
 use entrance::Unreadable;
 pub use exemplar::Exemplar;
 
 /// The boundaries of OpenTelemetry's `http.server.request.duration`, in seconds.
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
-
-/// How a request was decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Forwarded under a session.
-    SignedIn,
-    /// Forwarded on a public route.
-    Public,
-    /// Sent to sign in.
-    SignIn,
-    /// 401.
-    Unauthenticated,
-    /// 403 by a rule.
-    Denied,
-    /// 400, a target with two readings.
-    BadTarget,
-    /// One of our own paths.
-    Own,
-}
-
-impl Decision {
-    const ALL: [Self; 7] = [
-        Self::SignedIn,
-        Self::Public,
-        Self::SignIn,
-        Self::Unauthenticated,
-        Self::Denied,
-        Self::BadTarget,
-        Self::Own,
-    ];
-
-    /// The label's value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SignedIn => "signed_in",
-            Self::Public => "public",
-            Self::SignIn => "sign_in",
-            Self::Unauthenticated => "unauthenticated",
-            Self::Denied => "denied",
-            Self::BadTarget => "bad_target",
-            Self::Own => "own",
-        }
-    }
-}
-
-/// Who asked for a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Our own proxy.
-    Proxy,
-    /// A gateway, by forward-auth.
-    ForwardAuth,
-}
-
-impl Mode {
-    const ALL: [Self; 2] = [Self::Proxy, Self::ForwardAuth];
-
-    /// The label's value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Proxy => "proxy",
-            Self::ForwardAuth => "forward_auth",
-        }
-    }
-}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeLabels {
@@ -169,6 +107,7 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Upgraded connections (WebSocket) that are open now.
     pub websockets: Gauge,
+    streams: streams::Streams,
     sessions_live: Gauge<i64>,
     ready: Gauge<u64, AtomicU64>,
 }
@@ -277,6 +216,7 @@ impl Metrics {
             ),
             connections: register!("connections", "Open client connections", Gauge::default()),
             websockets: register!("websockets", "Open WebSockets", Gauge::default()),
+            streams: streams::Streams::new(&mut registry),
             sessions_live: register!(
                 "sessions_active",
                 "Sessions in use within the idle timeout",

@@ -25,6 +25,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::entrance::io::Io;
 use super::settings::{Limits, Timeouts};
+use super::streams::watch::Watch;
 use crate::net::TrustedProxies;
 
 /// Puts header and a small body into one packet; larger writes pass it by.
@@ -43,6 +44,8 @@ pub(super) struct Connection {
     pub(super) ip: IpAddr,
     /// The same, as `X-Forwarded-For` says it: `unknown` without an address (RFC 7239 §6.2).
     pub(super) forwarded_for: HeaderValue,
+    /// Says when what is under way must end.
+    pub(super) watch: Arc<Watch>,
     unix: bool,
     stage: AtomicU8,
     refusal: AtomicU16,
@@ -64,6 +67,7 @@ impl Connection {
         Self {
             ip: known.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             forwarded_for: forwarded_for.unwrap_or(HeaderValue::from_static("unknown")),
+            watch: Watch::new(),
             unix: known.is_none(),
             stage: AtomicU8::new(HEADER),
             refusal: AtomicU16::new(0),
@@ -216,6 +220,9 @@ impl AsyncRead for Client {
             return self.read_header(context, buffer);
         }
         self.deadline = None;
+        if self.connection.watch.hears_no_more() {
+            return Poll::Ready(Err(ended()));
+        }
         if !self.io.buffer().is_empty() || self.io.get_ref().holds_back() {
             // Whoever waits for the client has said what there was to say: do not keep it back.
             let _reported_by_the_next_write = Pin::new(&mut self.io).poll_flush(context);
@@ -233,6 +240,9 @@ impl AsyncWrite for Client {
         if self.connection.stage.load(Ordering::Relaxed) != SERVING {
             self.connection.refuse(if bytes.starts_with(b"HTTP/1.1 405") { 405 } else { 400 });
             return Poll::Ready(Ok(bytes.len()));
+        }
+        if self.connection.watch.says_no_more() {
+            return Poll::Ready(Err(ended()));
         }
         Pin::new(&mut self.io).poll_write(context, bytes)
     }
@@ -290,6 +300,11 @@ impl Shutdown for Client {
     async fn shutdown(&mut self) {
         let _gone_already = AsyncWriteExt::shutdown(self).await;
     }
+}
+
+/// What pingora is told when what is under way must end.
+fn ended() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "told to end")
 }
 
 /// The answer to what is not a request: short, plain, and the last on its connection.

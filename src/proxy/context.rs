@@ -9,6 +9,7 @@ use tracing::Span;
 
 use super::limits::Body;
 use super::phases::Phases;
+use super::streams::Stream;
 use super::upstreams::{Backend, InFlight, Kind, Upstream};
 use super::way::Way;
 use crate::auth::SessionPermit;
@@ -51,6 +52,8 @@ pub(super) struct Request {
     pub(super) answered: Option<Duration>,
     /// Counts the WebSocket as long as it is open.
     pub(super) websocket: Option<Open>,
+    /// Watches over what was forwarded.
+    pub(super) stream: Option<Stream>,
 }
 
 impl Request {
@@ -75,6 +78,21 @@ impl Request {
             asked: None,
             answered: None,
             websocket: None,
+            stream: None,
         }
+    }
+
+    /// What was forwarded is over.
+    pub(super) fn end_stream(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            stream.over(self.phases.auth.metrics(), self.id);
+        }
+    }
+}
+
+impl Drop for Request {
+    /// A request that is cut has no last phase.
+    fn drop(&mut self) {
+        self.end_stream();
     }
 }

@@ -12,6 +12,7 @@ mod http2;
 mod limits;
 mod own_pages;
 mod phases;
+mod record;
 mod response;
 pub mod settings;
 mod streams;
@@ -19,6 +20,7 @@ mod upstreams;
 mod way;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -35,6 +37,7 @@ use tracing::Instrument;
 
 use self::context::Request;
 use self::phases::{Next, Phases, close_when_draining};
+use self::streams::{Stream, last_words};
 use crate::metrics::Open;
 use crate::span;
 
@@ -62,7 +65,10 @@ impl ProxyHttp for App {
         let span = request.span.clone();
         let next = span.in_scope(|| phases.decide(session, request));
         let reply = match next {
-            Next::Forward => return Ok(false),
+            Next::Forward => {
+                request.stream = Stream::watch(session, request);
+                return Ok(false);
+            }
             Next::Answer(reply) => reply,
             Next::Refuse(reply) => {
                 session.set_keepalive(None);
@@ -127,6 +133,9 @@ impl ProxyHttp for App {
         end: bool,
         request: &mut Request,
     ) -> pingora::Result<()> {
+        if let Some(stream) = &request.stream {
+            stream.heard(body.as_ref());
+        }
         let phases = Arc::clone(&request.phases);
         phases.body(session, body.as_ref().map_or(0, Bytes::len), end, request)
     }
@@ -152,6 +161,12 @@ impl ProxyHttp for App {
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             request.websocket = Some(Open::new(&request.phases.auth.metrics().websockets));
         }
+        let switching = response.status == StatusCode::SWITCHING_PROTOCOLS;
+        if let Some(stream) = &mut request.stream
+            && (switching || !response.status.is_informational())
+        {
+            stream.answered(response, request.phases.auth.metrics());
+        }
         // Browsers drop the cookies of an interim answer; the word counts when it comes with the final one.
         if provisioned
             && !response.status.is_informational()
@@ -174,12 +189,28 @@ impl ProxyHttp for App {
         Ok(())
     }
 
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        request: &mut Request,
+    ) -> pingora::Result<Option<Duration>> {
+        if let Some(stream) = &mut request.stream {
+            stream.hand_on(body);
+        }
+        Ok(None)
+    }
+
     async fn fail_to_proxy(
         &self,
         session: &mut Session,
         error: &Error,
         request: &mut Request,
     ) -> FailToProxy {
+        if last_words(session, request).await {
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
         let (id, source, kind) = (request.id.as_str(), error.esource().as_str(), error.etype().as_str());
         tracing::warn!(request_id = id, source, error = kind, "a request failed");
         let mut error_code = 0;
@@ -194,6 +225,7 @@ impl ProxyHttp for App {
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, request: &mut Request) {
         request.websocket = None;
         request.under_way = None;
+        request.end_stream();
         request.phases.record(session, request);
     }
 

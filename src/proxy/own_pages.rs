@@ -110,6 +110,16 @@ fn announced(session: &Session) -> Option<usize> {
     session.get_header(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// The answer to a WebSocket of a page that may not open one. Only its developer will see it.
+pub(super) fn foreign_websocket() -> Reply {
+    let mut reply = plain(StatusCode::FORBIDDEN);
+    reply.body = Bytes::from_static(
+        b"A page of another site tried to open a WebSocket here, and may not. If it should, name its origin in \
+          proxy.websocket_origins.\n",
+    );
+    reply
+}
+
 /// A plain answer where no page fits.
 pub(super) fn plain(status: StatusCode) -> Reply {
     let mut reply = Reply::empty(status)

@@ -1,10 +1,8 @@
 //! What is decided and done in each of pingora's phases? The parts that do not wait, and the little that does.
 
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::header::{ACCEPT, EXPECT, HOST, TE, UPGRADE, USER_AGENT};
+use http::header::{ACCEPT, EXPECT, HOST, TE, UPGRADE};
 use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -15,16 +13,17 @@ use super::client::{Client, Connection};
 use super::context::Request;
 use super::entrance::Prepared;
 use super::limits::Body;
+use super::record::decision_of;
 use super::settings::{Settings, SetupError};
+use super::streams::{Registry, may_open};
 use super::upstreams::{Kind, Upstreams};
 use super::way::{self, Peer, Public, Way};
 use super::{facts, http2, limits, own_pages};
 use crate::auth::{Auth, Check, Endpoint, RequestFacts};
-use crate::clock::{Clock, SystemClock};
 use crate::gate::{Origin, OriginId};
-use crate::metrics::{Decision, Entrance, Exemplar, Mode};
+use crate::metrics::{Decision, Mode};
 use crate::net::Limit;
-use crate::ops::access_log::{self, AccessEntry, AccessLog};
+use crate::ops::access_log::AccessLog;
 use crate::ops::tracing::{continue_from, place};
 use crate::ops::{Remarks, RequestIds};
 use crate::reply::Reply;
@@ -38,10 +37,12 @@ pub(super) struct Phases {
     /// TLS towards clients, if it is spoken.
     pub(super) tls: Option<Prepared>,
     pub(super) request_ids: Arc<RequestIds>,
+    /// What is under way.
+    pub(super) streams: Arc<Registry>,
     /// The apps as the upstream hears of them, by [`OriginId::place`]; the central one first.
     public: Vec<Public>,
-    access_log: Arc<dyn AccessLog>,
-    remarks: Remarks,
+    pub(super) access_log: Arc<dyn AccessLog>,
+    pub(super) remarks: Remarks,
 }
 
 /// What follows from the request's header alone.
@@ -63,6 +64,7 @@ impl Phases {
         auth: Arc<Auth>,
         access_log: Arc<dyn AccessLog>,
         request_ids: Arc<RequestIds>,
+        streams: Arc<Registry>,
     ) -> Result<Self, SetupError> {
         let upstreams = Upstreams::new(&settings.upstreams, auth.layout(), auth.metrics())?;
         let tls = settings.entrance.tls.as_ref();
@@ -70,7 +72,7 @@ impl Phases {
         let side = |origin: &Origin| Public::new(origin, settings.public_scheme_https);
         let public = auth.origins().iter().map(side).collect();
         let remarks = Remarks::default();
-        Ok(Self { auth, access_log, settings, upstreams, tls, request_ids, public, remarks })
+        Ok(Self { auth, access_log, settings, upstreams, tls, request_ids, streams, public, remarks })
     }
 
     fn facts<'a>(&self, session: &'a Session, request: &'a Request) -> RequestFacts<'a> {
@@ -145,6 +147,9 @@ impl Phases {
                 status => Next::Answer(own_pages::plain(status)),
             };
         }
+        if request.kind == Kind::Upgrade && !may_open(self, session.req_header(), request) {
+            return Next::Answer(own_pages::foreign_websocket());
+        }
         let check = self.auth.check(&self.facts(session, request));
         request.decision = Some(decision_of(&check));
         match check {
@@ -199,19 +204,6 @@ impl Phases {
         }
         session.set_read_timeout(request.body.patience(most, times));
         Ok(())
-    }
-
-    /// Counts and says that a client ran into a limit, and gives the answer to it.
-    fn limited(&self, limit: Limit, request: &Request) -> Reply {
-        self.note(limit, request.client);
-        own_pages::plain(limits::status(limit))
-    }
-
-    fn note(&self, limit: Limit, client: IpAddr) {
-        self.auth.metrics().limit(limit);
-        if self.remarks.due(limit.as_str()) {
-            tracing::warn!(%client, limit = limit.as_str(), setting = limit.setting(), "a client ran into a limit");
-        }
     }
 
     /// The answer of an endpoint of ours.
@@ -302,69 +294,6 @@ impl Phases {
             _ => None,
         }
     }
-
-    /// Counts and logs a finished request.
-    pub(super) fn record(&self, session: &Session, request: &Request) {
-        let status = session.response_written().map_or(0, |response| response.status.as_u16());
-        let duration = request.started.elapsed();
-        let now = SystemClock.now_millis();
-        let decision = request.decision.map_or("", Decision::as_str);
-        span::answered(&request.span, status, decision);
-        let here = place(&request.span);
-        let example = match here {
-            Some(here) => here.sampled().then(|| Exemplar::trace(here.trace_id())),
-            None => Exemplar::request(request.id.as_str()),
-        };
-        self.auth.metrics().request_of(status, duration, example);
-        let header = session.req_header();
-        let live = request.permit.as_ref().and_then(|permit| permit.session());
-        self.access_log.record(&AccessEntry {
-            time_ms: now.saturating_sub(millis(duration)),
-            request_id: request.id.as_str(),
-            client: request.client,
-            method: header.method.as_str(),
-            path: header.uri.path(),
-            status,
-            bytes_out: session.body_bytes_sent() as u64,
-            duration,
-            decision,
-            account_id: live.map(|live| live.session().person.account_id.as_str()),
-            user_agent: header.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
-            upstream_ms: request.answered.map(millis),
-            http_version: access_log::http_version(header.version),
-            trace_id: here
-                .or_else(|| request.way.as_ref().and_then(|way| way.trace))
-                .map(|trace| trace.trace_id()),
-        });
-    }
-
-    /// Counts and logs what was answered before there was a request.
-    pub(super) fn record_refusal(&self, connection: &Connection, status: u16) {
-        match status {
-            408 => self.note(Limit::HeaderRead, connection.ip),
-            431 => self.note(Limit::HeaderBytes, connection.ip),
-            _ => {}
-        }
-        self.auth.metrics().unreadable(Entrance::Proxy);
-        self.auth.metrics().request(status, Duration::ZERO);
-        self.auth.metrics().decision(Decision::BadTarget, Mode::Proxy);
-        self.access_log.record(&AccessEntry {
-            time_ms: SystemClock.now_millis(),
-            request_id: self.request_ids.next().as_str(),
-            client: connection.ip,
-            method: "",
-            path: "",
-            status,
-            bytes_out: 0,
-            duration: Duration::ZERO,
-            decision: "unreadable",
-            account_id: None,
-            user_agent: None,
-            upstream_ms: None,
-            http_version: None,
-            trace_id: None,
-        });
-    }
 }
 
 /// The connection to make for a request that was given leave.
@@ -443,22 +372,4 @@ pub(super) fn close_when_draining(session: &mut Session) {
 fn is_timeout(etype: &ErrorType) -> bool {
     use ErrorType::{ConnectTimedout, ReadTimedout, TLSHandshakeTimedout, WriteTimedout};
     matches!(etype, ConnectTimedout | TLSHandshakeTimedout | ReadTimedout | WriteTimedout)
-}
-
-fn decision_of(check: &Check) -> Decision {
-    match check {
-        Check::Forward(permit) if permit.session().is_some() => Decision::SignedIn,
-        Check::Forward(_) => Decision::Public,
-        Check::Own(_) => Decision::Own,
-        Check::Answer(reply) => match reply.status {
-            StatusCode::BAD_REQUEST => Decision::BadTarget,
-            StatusCode::FORBIDDEN => Decision::Denied,
-            StatusCode::UNAUTHORIZED => Decision::Unauthenticated,
-            _ => Decision::SignIn,
-        },
-    }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

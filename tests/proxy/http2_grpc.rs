@@ -61,7 +61,7 @@ async fn call_back(call: Request<h2::RecvStream>, mut respond: h2::server::SendR
     let _gone = answer.send_trailers(trailers);
 }
 
-async fn rig() -> Rig {
+pub(super) async fn rig() -> Rig {
     let address = echo().await;
     let mut plan = plan(address);
     plan.settings.entrance.http2 = true;
@@ -72,7 +72,7 @@ async fn rig() -> Rig {
     Rig::start(plan).await
 }
 
-fn call(rig: &Rig, path: &str) -> Request<()> {
+pub(super) fn call(rig: &Rig, path: &str) -> Request<()> {
     let call =
         signed_in(rig, "POST", path).header("content-type", "application/grpc").header("te", "trailers");
     request(call)

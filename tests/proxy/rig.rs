@@ -1,6 +1,7 @@
 //! A proxy with a core of its own and no Atlassian: sessions are sealed here, as a sign-in would have sealed them.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ use crate::support::raw::{RawResponse, exchange};
 use crate::support::secrets;
 
 /// What a proxy of the tests is set to.
+#[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) settings: Settings,
     pub(crate) presets: Vec<Preset>,
@@ -69,8 +71,10 @@ pub(crate) struct Rig {
     pub(crate) new_user: String,
     /// One line per finished request.
     pub(crate) log: Arc<Log>,
+    pub(crate) clock: Arc<MovableClock>,
     /// Puts other settings in force.
     pub(crate) replacer: Replacer,
+    plan: Plan,
     shutdown: watch::Sender<bool>,
     serving: Option<JoinHandle<Drained>>,
 }
@@ -86,8 +90,8 @@ impl Rig {
 
     /// Not everywhere has an address; then it is `0.0.0.0:0`.
     pub(crate) async fn at(place: &Listen, plan: Plan) -> Self {
-        let keys = KeyRing::new(&[SecretString::from("proxy-tests-secret-0123456789-abcdef")]).unwrap();
-        let sealer = keys.sealer(Purpose::Session);
+        let sealer = keys().sealer(Purpose::Session);
+        let clock = Arc::new(MovableClock::default());
         let names = CookieNames::new(true);
         let entropy: Box<dyn Entropy> = Box::new(SystemEntropy);
         let cookie = |new_user| {
@@ -100,16 +104,17 @@ impl Rig {
         secrets::listen();
         [&cookie, &new_user].iter().for_each(|cookie| secrets::note_set_cookie(cookie));
         secrets::note("proxy-tests-secret-0123456789-abcdef");
-        let auth = Arc::new(Auth::new(parts(keys, &plan.presets)).await.unwrap());
+        let auth = Arc::new(Auth::new(parts(&plan.presets, everybody(), &clock)).await.unwrap());
         let log = Arc::new(Log::default());
         let listener = Listener::bind(place).await.unwrap();
         let address = listener.local_addr().unwrap_or(([0, 0, 0, 0], 0).into());
         let proxy =
-            Proxy::new(plan.settings, Arc::clone(&auth), Arc::clone(&log) as Arc<dyn AccessLog>).unwrap();
+            Proxy::new(plan.settings.clone(), Arc::clone(&auth), Arc::clone(&log) as Arc<dyn AccessLog>)
+                .unwrap();
         let replacer = proxy.replacer();
         let (shutdown, stop) = watch::channel(false);
         let serving = Some(tokio::spawn(proxy.serve(listener, stop, plan.drain_deadline)));
-        Self { address, auth, cookie, new_user, log, replacer, shutdown, serving }
+        Self { address, auth, cookie, new_user, log, clock, replacer, plan, shutdown, serving }
     }
 
     /// Whether the metrics have this line.
@@ -143,6 +148,24 @@ impl Rig {
         format!("{line} HTTP/1.1\r\nHost: app.example\r\nCookie: {}\r\n{headers}\r\n", self.cookie)
     }
 
+    /// Puts other rules in force, as a reload does.
+    pub(crate) async fn admit(&self, access: AccessPolicy) {
+        let auth = Auth::new(parts(&self.plan.presets, access, &self.clock)).await.unwrap();
+        self.replacer.replace(self.plan.settings.clone(), Arc::new(auth)).unwrap();
+    }
+
+    /// Signs out with the form, as people do.
+    pub(crate) async fn sign_out(&self, cookie: &str) {
+        let head = format!("/_anteroom/sign-out HTTP/1.1\r\nHost: app.example\r\nCookie: {cookie}\r\n");
+        let page = exchange(self.address, format!("GET {head}\r\n")).await.text();
+        let csrf =
+            page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        let body = format!("csrf={csrf}");
+        let form = "Content-Type: application/x-www-form-urlencoded";
+        let post = format!("POST {head}{form}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        assert_eq!(exchange(self.address, post).await.status, 303);
+    }
+
     /// A signed-in GET on a connection of its own.
     pub(crate) async fn get(&self, target: &str, headers: &str) -> RawResponse {
         exchange(self.address, self.signed_in(&format!("GET {target}"), headers)).await
@@ -170,12 +193,21 @@ fn session(new_user: bool, id: [u8; 16]) -> Session {
             picture: None,
         },
         started: now,
-        expires: now.plus(Duration::from_secs(3600)),
+        expires: now.plus(MAX),
         new_user,
     }
 }
 
-fn parts(keys: KeyRing, presets: &[Preset]) -> Parts {
+fn keys() -> KeyRing {
+    KeyRing::new(&[SecretString::from("proxy-tests-secret-0123456789-abcdef")]).unwrap()
+}
+
+/// The rules that the rig begins with.
+pub(crate) fn everybody() -> AccessPolicy {
+    AccessPolicy { any_account: true, ..Default::default() }
+}
+
+fn parts(presets: &[Preset], access: AccessPolicy, clock: &Arc<MovableClock>) -> Parts {
     let route = |path: &str, access| Route {
         path: PathPattern::Prefix(path.into()),
         methods: Methods::Any,
@@ -195,19 +227,39 @@ fn parts(keys: KeyRing, presets: &[Preset]) -> Parts {
             landings: Landings::default(),
             new_user_until: NewUserUntil::SessionEnd,
             sign_in_rate: None,
-            lifetimes: Lifetimes { idle: Duration::from_secs(3600), max: Duration::from_secs(86_400) },
+            lifetimes: Lifetimes { idle: IDLE, max: MAX },
         },
-        keys,
+        keys: keys(),
         routes: Routes::new(&[route("/public/", Access::Public), route("/never/", Access::Deny)]).unwrap(),
-        access: AccessPolicy { any_account: true, ..Default::default() },
+        access,
         presenter: Presenter { layout: Layout::new(presets, &[], Claim::AccountId), signer: None },
         atlassian: Arc::new(NoAtlassian),
         store: Arc::new(MemoryStore::new()),
         pages: Pages::new(Branding::default()),
         metrics: Arc::new(Metrics::new()),
         audit: Arc::new(NoAudit),
-        clock: Arc::new(SystemClock),
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
         entropy: Arc::new(SystemEntropy),
+    }
+}
+
+/// How long the rig's sessions live unused, and at all.
+pub(crate) const IDLE: Duration = Duration::from_secs(3600);
+pub(crate) const MAX: Duration = Duration::from_secs(86_400);
+
+/// The system's clock, until it is moved.
+#[derive(Debug, Default)]
+pub(crate) struct MovableClock(AtomicU64);
+
+impl MovableClock {
+    pub(crate) fn advance(&self, span: Duration) {
+        self.0.fetch_add(span.as_secs(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for MovableClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(Duration::from_secs(self.0.load(Ordering::SeqCst)))
     }
 }
 

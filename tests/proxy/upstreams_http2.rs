@@ -193,24 +193,6 @@ async fn prior_knowledge_in_the_clear() {
 
 /// Each piece crosses by itself, and silence between two of them is nobody's fault.
 #[tokio::test]
-async fn grpc_streams_both_ways_and_may_be_silent() {
-    let (address, _) = app(None).await;
-    let mut plan = speaking(address, Protocol::Http2, None);
-    plan.upstream().timeouts.read = Duration::from_millis(50);
-    let rig = Rig::start(plan).await;
-    let mut client = RawClient::connect(rig.address).await;
-    let headers = "Content-Type: application/grpc\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\n";
-    client.send(rig.signed_in("POST /echo", headers) + "3\r\none\r\n").await;
-    assert_eq!(client.head().await.start_line, "HTTP/1.1 200 OK");
-    client.until("one\r\n").await;
-    assert!(client.silent_for(Duration::from_millis(200)).await);
-    client.send("3\r\ntwo\r\n").await;
-    client.until("two").await;
-    client.send("0\r\n\r\n").await;
-    client.until("0\r\n\r\n").await;
-}
-
-#[tokio::test]
 async fn alpn_says_which_http_is_spoken() {
     for (protocol, offered, want) in [
         (Protocol::Negotiated, &["h2", "http/1.1"][..], "HTTP/2.0"),

@@ -72,7 +72,9 @@ impl House {
         let mut session = ServerSession::new_http1(Box::new(client));
         session.set_keepalive(Some(settings.timeouts.keep_alive.as_secs().max(1)));
         session.set_keepalive_reuses_remaining(Some(settings.limits.keep_alive_requests.saturating_sub(1)));
-        while let Some(reused) = app.process_new_http(session, &shutdown).await {
+        while let Some(Some(reused)) =
+            connection.watch.bounded(app.process_new_http(session, &shutdown)).await
+        {
             connection.resting();
             let (stream, persistent) = reused.consume();
             session = ServerSession::new_http1(stream);

@@ -35,6 +35,7 @@ pub use self::tls::TlsError;
 use super::App;
 use super::phases::Phases;
 use super::settings::{Settings, SetupError};
+use super::streams::Registry;
 use super::upstreams::server_conf;
 use crate::auth::Auth;
 use crate::entropy::SystemEntropy;
@@ -60,6 +61,7 @@ pub struct Replacer {
     in_force: Arc<ArcSwap<Phases>>,
     access_log: Arc<dyn AccessLog>,
     request_ids: Arc<RequestIds>,
+    streams: Arc<Registry>,
 }
 
 impl Replacer {
@@ -69,11 +71,24 @@ impl Replacer {
     /// Those of [`Proxy::new`]; what was in force stays so.
     pub fn replace(&self, settings: Settings, auth: Arc<Auth>) -> Result<(), SetupError> {
         let (access_log, request_ids) = (Arc::clone(&self.access_log), Arc::clone(&self.request_ids));
-        let phases = Arc::new(Phases::new(settings, auth, access_log, request_ids)?);
+        let streams = Arc::clone(&self.streams);
+        let phases = Arc::new(Phases::new(settings, auth, access_log, request_ids, streams)?);
         show_expiries(&phases);
         let old = self.in_force.swap(Arc::clone(&phases));
         phases.upstreams.take_over(&old.upstreams, phases.auth.metrics());
         Ok(())
+    }
+}
+
+impl Replacer {
+    /// Begins to end streams whose sessions end; stops when the result is dropped.
+    fn sweep(&self, shutdown: watch::Receiver<bool>) -> JoinSet<()> {
+        let (in_force, streams) = (Arc::clone(&self.in_force), Arc::clone(&self.streams));
+        let mut sweeper = JoinSet::new();
+        sweeper.spawn(async move {
+            streams.sweep(|| Arc::clone(&in_force.load().auth), shutdown).await;
+        });
+        sweeper
     }
 }
 
@@ -110,11 +125,13 @@ impl Proxy {
     ) -> Result<Self, SetupError> {
         let conf = server_conf(&settings.upstreams);
         let request_ids = Arc::new(RequestIds::new(&SystemEntropy));
-        let phases = Phases::new(settings, auth, Arc::clone(&access_log), Arc::clone(&request_ids))?;
+        let streams = Arc::new(Registry::default());
+        let (log, ids) = (Arc::clone(&access_log), Arc::clone(&request_ids));
+        let phases = Phases::new(settings, auth, log, ids, Arc::clone(&streams))?;
         show_expiries(&phases);
         let in_force = Arc::new(ArcSwap::from_pointee(phases));
         let app = Arc::new(http_proxy(&Arc::new(conf), App(Arc::clone(&in_force))));
-        Ok(Self { app, replacer: Replacer { in_force, access_log, request_ids } })
+        Ok(Self { app, replacer: Replacer { in_force, access_log, request_ids, streams } })
     }
 
     /// For other settings later on.
@@ -132,6 +149,7 @@ impl Proxy {
         let (mut connections, draining) = (JoinSet::new(), shutdown.clone());
         let (clients, remarks) = (Arc::new(Clients::default()), Arc::new(Remarks::default()));
         self.replacer.in_force.load().upstreams.start();
+        let _sweeper = self.replacer.sweep(shutdown.clone());
         loop {
             let room = connections.len() < self.replacer.in_force.load().settings.limits.connections;
             if !room && remarks.due("full") {

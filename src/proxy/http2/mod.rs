@@ -32,7 +32,7 @@ use super::phases::Phases;
 use super::settings::Limits;
 
 pub(super) use self::request::examine;
-pub(super) use self::stream::connection_of;
+pub(super) use self::stream::{connection_of, watch_of};
 
 /// What a client may send before we take it, in bytes: on one stream, and on all of them.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -103,10 +103,10 @@ pub(super) async fn serve(
         match accepted {
             Ok(Some(H2Accept::Session(session))) => {
                 let Some(exchange) = begin(session, &connection, &resets, &phases) else { continue };
-                let (app, stop) = (Arc::clone(&app), stop.clone());
+                let (app, stop, watch) = (Arc::clone(&app), stop.clone(), exchange.watch());
                 streams.spawn(async move {
                     let session = ServerSession::new_custom(Box::new(exchange));
-                    app.process_new_http(session, &stop).await;
+                    watch.bounded(app.process_new_http(session, &stop)).await;
                 });
             }
             Ok(Some(H2Accept::Rejected)) => {

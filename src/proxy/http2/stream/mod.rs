@@ -63,7 +63,6 @@ pub(in crate::proxy) fn connection_of(session: &Session) -> Option<&Arc<Connecti
 }
 
 /// What tells an HTTP/2 session to end.
-#[allow(dead_code, reason = "for whoever ends live streams")]
 pub(in crate::proxy) fn watch_of(session: &Session) -> Option<&Arc<Watch>> {
     ties_of(session).map(|ties| &ties.watch)
 }
@@ -86,6 +85,11 @@ impl Exchange {
         let proxy_digest = Some(Arc::new(ProxyDigest::new(unused, Some(Box::new(ties)))));
         let digest = Digest { proxy_digest, ..Digest::default() };
         Ok(Self { inner, digest, watch, resets, silence: None, ended: false, given_up: false })
+    }
+
+    /// What tells it to end.
+    pub(super) fn watch(&self) -> Arc<Watch> {
+        Arc::clone(&self.watch)
     }
 
     async fn read(&mut self) -> Result<Option<Bytes>> {
