@@ -60,7 +60,8 @@ impl House {
         let Some(Arrived { client, http2, _place }) = arrived else { return };
         let connection = Arc::clone(client.connection());
         if http2 {
-            http2::serve(self.app, client, connection, self.phases, self.shutdown).await;
+            // In a box: every connection of HTTP/1.1 would otherwise carry the room for it, eight kilobytes.
+            Box::pin(http2::serve(self.app, client, connection, self.phases, self.shutdown)).await;
         } else {
             self.serve_http1(client, &connection).await;
         }
