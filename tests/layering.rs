@@ -76,6 +76,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ipnet", &["net"]),
     ("psl", &["config"]),
     ("listenfd", &["forward_auth"]),
+    ("rustix", &["app"]),
     ("tonic", &["forward_auth"]),
     ("prost", &["forward_auth"]),
     ("clap_complete", &["cli"]),

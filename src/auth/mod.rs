@@ -309,8 +309,21 @@ impl Auth {
         &self.metrics
     }
 
-    /// Saves when sessions were last used, and forgets what has run out. Called every half minute and at the end.
+    /// Saves when sessions were last used, and forgets what has run out. Called every half minute and at the end; does
+    /// nothing once another process has the store.
     pub async fn tidy(&self, active_since: Timestamp) -> Result<(), StoreError> {
+        match self.gate.enter().await {
+            Some(_inside) => self.save_all(active_since).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Saves everything while nobody is inside, before another process reads it.
+    pub async fn save(&self, _nobody_inside: &departure::Shut) -> Result<(), StoreError> {
+        self.save_all(Timestamp::default()).await
+    }
+
+    async fn save_all(&self, active_since: Timestamp) -> Result<(), StoreError> {
         let now = self.clock.now();
         let seen = self.sessions.activity(active_since);
         self.metrics.sessions_live(self.sessions.sweep(now));

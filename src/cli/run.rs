@@ -4,7 +4,7 @@ use std::io;
 
 use super::{Exit, RunArgs, Terminal, serve};
 use crate::app::{App, Listeners, Seams};
-use crate::config::{Config, LogFormat, SOCKET_NAMES};
+use crate::config::{Config, LoadOptions, LogFormat, SOCKET_NAMES};
 use crate::ops::drain::OsSignals;
 use crate::ops::logging;
 
@@ -23,16 +23,16 @@ pub(super) fn run(args: &RunArgs, terminal: &mut Terminal<'_>) -> io::Result<Exi
         writeln!(terminal.err, "anteroom: {error}")?;
         return Ok(Exit::Failure);
     }
-    serve(start(config, terminal))
+    serve(start(config, options, terminal))
 }
 
-async fn start(config: Config, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+async fn start(config: Config, load: LoadOptions, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
     let signals = OsSignals::install()?;
     let callback = config.public_url.callback_url(&config.atlassian.callback_path);
     let names = terminal.environment.get(SOCKET_NAMES).unwrap_or_default();
     let systemd_names = names.split(':').map(str::to_owned).collect();
     let listeners = Listeners { systemd_names, ..Listeners::default() };
-    match App::start(config, Seams { listeners, ..Seams::default() }).await {
+    match App::start(config, Seams { listeners, load: Some(load), ..Seams::default() }).await {
         Ok(app) => {
             let ops = app.ops_address().map(|address| address.to_string()).unwrap_or_default();
             let listen = app.address().map(|address| address.to_string()).unwrap_or_default();

@@ -17,6 +17,7 @@ mod profile;
 mod raw;
 mod reference;
 mod shape;
+mod sources;
 mod valid;
 mod variables;
 
@@ -26,6 +27,7 @@ pub use environment::{Environment, SOCKET_NAMES};
 pub use finding::{ConfigErrors, Finding, Origin, Snippet, Warning};
 pub use reference::reference;
 pub use shape::json_schema;
+pub use sources::Sources;
 pub use valid::{
     Atlassian, Audience, Branding, Dialect, ForwardAuth, Headers, Landing, Level, Limits, Listen, LogFormat,
     NewUser, NewUserUntil, Ops, Pages, Prompt, Proxy, PublicUrl, Scheme, Session, StoreUrl, Timeouts,

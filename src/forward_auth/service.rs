@@ -29,7 +29,6 @@ use super::strangers::{Remarks, Strangers};
 use super::{Body, alias, answer, grpc};
 use crate::auth::{Auth, Check, RequestFacts, SessionPermit};
 use crate::clock::{Clock, SystemClock};
-use crate::entropy::SystemEntropy;
 use crate::identity::headers::HeaderSet;
 use crate::metrics::{Decision, Mode};
 use crate::ops::{AccessEntry, AccessLog, RequestId, RequestIds};
@@ -58,7 +57,7 @@ pub(super) struct Service {
     pub(super) auth: Arc<Auth>,
     pub(super) access_log: Arc<dyn AccessLog>,
     pub(super) gatekeeper: Gatekeeper,
-    pub(super) request_ids: RequestIds,
+    pub(super) request_ids: Arc<RequestIds>,
     pub(super) strangers: Strangers,
     /// What the log has said of gateways' questions lately.
     pub(super) remarks: Remarks,
@@ -102,9 +101,9 @@ impl Service {
         auth: Arc<Auth>,
         access_log: Arc<dyn AccessLog>,
         gatekeeper: Gatekeeper,
+        request_ids: Arc<RequestIds>,
         oauth2_proxy: Option<Dialect>,
     ) -> Self {
-        let request_ids = RequestIds::new(&SystemEntropy);
         Self {
             auth,
             access_log,

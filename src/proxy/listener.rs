@@ -6,6 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -16,7 +17,7 @@ use pingora::proxy::{HttpProxy, http_proxy};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::App;
 use super::client::{Client, Connection};
@@ -33,6 +34,8 @@ use crate::ops::access_log::AccessLog;
 const BACKLOG: u32 = 1024;
 /// How long to wait when no connection can be accepted (no file descriptor left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a connection may rest before it is closed, once another process has taken over.
+const ONCE_MORE: Duration = Duration::from_secs(5);
 
 /// The reverse proxy.
 pub struct Proxy {
@@ -46,6 +49,7 @@ pub struct Replacer {
     in_force: Arc<ArcSwap<Phases>>,
     access_log: Arc<dyn AccessLog>,
     request_ids: Arc<RequestIds>,
+    handing_over: Arc<AtomicBool>,
 }
 
 impl Replacer {
@@ -57,6 +61,12 @@ impl Replacer {
         let (access_log, request_ids) = (Arc::clone(&self.access_log), Arc::clone(&self.request_ids));
         self.in_force.store(Arc::new(Phases::new(settings, auth, access_log, request_ids)?));
         Ok(())
+    }
+
+    /// From now on the end of serving means that another process serves in our place: connections that rest may ask
+    /// once more and are told to close, instead of being closed under a request that is on its way (RFC 9112 §9.5).
+    pub fn hand_over(&self) {
+        self.handing_over.store(true, Ordering::Relaxed);
     }
 }
 
@@ -107,7 +117,8 @@ impl Proxy {
         let phases = Phases::new(settings, auth, Arc::clone(&access_log), Arc::clone(&request_ids))?;
         let in_force = Arc::new(ArcSwap::from_pointee(phases));
         let app = Arc::new(http_proxy(&Arc::new(conf), App(Arc::clone(&in_force))));
-        Ok(Self { app, replacer: Replacer { in_force, access_log, request_ids } })
+        let handing_over = Arc::default();
+        Ok(Self { app, replacer: Replacer { in_force, access_log, request_ids, handing_over } })
     }
 
     /// For other settings later on.
@@ -141,8 +152,15 @@ impl Proxy {
             }
         }
         drop(listener);
+        let open = connections.len();
+        let began = Instant::now();
+        if self.replacer.handing_over.load(Ordering::Relaxed) {
+            let all = async { while connections.join_next().await.is_some() {} };
+            let _in_time = timeout(ONCE_MORE.min(drain_deadline), all).await;
+        }
         self.app.http_cleanup().await;
-        drain(connections, drain_deadline).await
+        let drained = drain(connections, drain_deadline.saturating_sub(began.elapsed())).await;
+        Drained { finished: open.saturating_sub(drained.aborted), ..drained }
     }
 }
 

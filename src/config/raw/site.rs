@@ -99,6 +99,10 @@ pub(crate) struct RawOps {
     pub(crate) shutdown_delay: String,
     /// After that: how long requests may take to finish.
     pub(crate) drain_timeout: String,
+    /// Whether a change of the file, or of a file that it names, is put in force by itself. SIGHUP does it either way.
+    pub(crate) reload: bool,
+    /// A Unix socket by which the next process takes over from this one without losing a request. Without it: none.
+    pub(crate) upgrade_socket: Option<String>,
 }
 
 /// How log lines are written.
@@ -169,6 +173,8 @@ impl Default for RawOps {
             access_log: true,
             shutdown_delay: "5s".into(),
             drain_timeout: "20s".into(),
+            reload: true,
+            upgrade_socket: None,
         }
     }
 }

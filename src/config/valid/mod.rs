@@ -61,7 +61,7 @@ pub(super) fn config(raw: &RawConfig, read_from: ReadFrom, check: &mut Check<'_>
     let listeners = [
         ("proxy.listen", proxy_listen),
         ("forward_auth.listen", forward_auth_listen),
-        ("ops.listen", ops.and_then(|ops| ops.listen)),
+        ("ops.listen", ops.as_ref().and_then(|ops| ops.listen)),
     ];
     listeners::apart(&listeners, check);
     if !check.is_clean() {

@@ -1,13 +1,14 @@
 //! `[ops]`, checked: health, metrics, logs and the end of the process.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::check::Check;
 use crate::config::raw::{RawLevel, RawLogFormat, RawOps};
 
 /// How Anteroom is watched and stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ops {
     /// Where health and metrics are served; `None` when they are not.
     pub listen: Option<SocketAddr>,
@@ -21,6 +22,10 @@ pub struct Ops {
     pub shutdown_delay: Duration,
     /// How long requests may then take.
     pub drain_timeout: Duration,
+    /// Whether files are watched for changes.
+    pub reload: bool,
+    /// Where the next process asks for what this one holds; nowhere when `None`.
+    pub upgrade_socket: Option<PathBuf>,
 }
 
 /// How log lines are written.
@@ -90,5 +95,7 @@ pub(super) fn check(raw: &RawOps, check: &mut Check<'_>) -> Option<Ops> {
         },
         shutdown_delay: shutdown_delay?,
         drain_timeout: drain_timeout?,
+        reload: raw.reload,
+        upgrade_socket: raw.upgrade_socket.as_deref().map(|path| check.path(path)),
     })
 }
