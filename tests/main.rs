@@ -30,6 +30,7 @@ mod ops;
 mod proxy;
 mod readme;
 mod reference;
+mod reload;
 mod sign_in;
 mod store;
 mod support;

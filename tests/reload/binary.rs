@@ -1,0 +1,143 @@
+//! Does another binary take over without anybody noticing, and does the first one go on when that fails?
+
+use std::os::unix::fs::PermissionsExt;
+
+use nix::sys::signal::Signal;
+
+use super::load::Load;
+use super::rig::{House, says};
+use crate::support::process::Process;
+use crate::support::raw::try_exchange;
+
+const TAKEN_OVER: &str = "another process has taken over";
+
+async fn ready(house: &House) -> u16 {
+    let request = "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    try_exchange(house.ops, request).await.expect("an answer").status
+}
+
+/// A second process, which takes over from the first.
+async fn upgraded(house: &House, mut first: Process) -> Process {
+    let second = house.started().await;
+    let line = says(&first, TAKEN_OVER).await;
+    println!("{line}");
+    assert_eq!(first.wait_for_exit().await.code(), Some(0), "{}", first.output());
+    second
+}
+
+#[tokio::test]
+async fn nobody_notices_that_another_binary_has_taken_over() {
+    let house = House::new().await;
+    let mut process = house.started().await;
+    let (ada, mut gone) = (house.ada().await, house.ada().await);
+    let mode = std::fs::metadata(house.path("upgrade.sock")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "for this user alone");
+    let before_sign_out = house.cookie(&gone);
+    sign_out(&house, &mut gone).await;
+    let load = Load::start(house.proxy, &house.cookie(&ada), |answer| answer.status == 200);
+    load.goes_on(50).await;
+    for _ in 0..3 {
+        process = upgraded(&house, process).await;
+        load.goes_on(50).await;
+        assert_eq!(ready(&house).await, 200);
+        assert_ne!(status_with(&house, &before_sign_out).await, 200, "what has ended stays ended");
+        // The store works: somebody signs in and out.
+        let mut somebody = house.ada().await;
+        sign_out(&house, &mut somebody).await;
+    }
+    assert!(load.without_a_failure().await >= 200);
+}
+
+async fn status_with(house: &House, cookie: &str) -> u16 {
+    let port = house.proxy.port();
+    let request =
+        format!("GET / HTTP/1.1\r\nHost: localhost:{port}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n");
+    try_exchange(house.proxy, &request).await.expect("an answer").status
+}
+
+async fn sign_out(house: &House, person: &mut crate::support::person::Person) {
+    let page = person.get(&house.url("/_anteroom/sign-out")).await;
+    let marked = page.body.split("name=\"csrf\"").nth(1).expect("a token on the page");
+    let token = marked.split("value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("its value");
+    let cookie = house.cookie(person);
+    person.post(&house.url("/_anteroom/sign-out"), &[("csrf", token)]).await;
+    assert_ne!(status_with(house, &cookie).await, 200);
+}
+
+#[tokio::test]
+async fn sign_ins_wait_for_the_store_and_go_on() {
+    let house = House::new().await;
+    let mut process = house.started().await;
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let house = std::sync::Arc::new(house);
+    let signing_in: tokio::task::JoinSet<usize> = (0..3)
+        .map(|_| {
+            let (house, stop) = (std::sync::Arc::clone(&house), std::sync::Arc::clone(&stop));
+            async move {
+                let mut count = 0;
+                while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+                    house.ada().await;
+                    count += 1;
+                }
+                count
+            }
+        })
+        .collect();
+    for _ in 0..3 {
+        process = upgraded(&house, process).await;
+        house.ada().await;
+    }
+    stop.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert!(signing_in.join_all().await.iter().sum::<usize>() > 0);
+    drop(process);
+}
+
+#[tokio::test]
+async fn a_next_process_that_fails_leaves_everything_as_it_was() {
+    let house = House::new().await;
+    let first = house.started().await;
+    let ada = house.ada().await;
+    let load = Load::start(house.proxy, &house.cookie(&ada), |answer| answer.status == 200);
+    load.goes_on(20).await;
+
+    let good = house.toml();
+    // A configuration that is wrong never gets as far as asking.
+    house.write("other.toml", &good.replace("[access]", "[acess]"));
+    let mut wrong = with_config(&house, "other.toml");
+    assert_eq!(wrong.wait_for_exit().await.code(), Some(2));
+    // One that fails when it has the sockets: the store is no store.
+    std::fs::write(house.path("nonsense"), "no store").unwrap();
+    house.write("other.toml", &good.replace("data/accounts.redb", "nonsense"));
+    let mut failing = with_config(&house, "other.toml");
+    assert_eq!(failing.wait_for_exit().await.code(), Some(1), "{}", failing.output());
+    assert!(failing.output().contains("is damaged or is not a store"), "{}", failing.output());
+    says(&first, "does not take over; this one goes on serving").await;
+    house.ada().await;
+
+    // One that dies in the middle: stopped before it can say anything, then killed.
+    for _ in 0..3 {
+        let said = super::rig::count(&first, "does not take over");
+        let dying = house.start();
+        says(&dying, "taking over from a process that serves").await;
+        dying.signal(Signal::SIGKILL);
+        drop(dying);
+        let wait = async {
+            while super::rig::count(&first, "does not take over") == said {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(crate::support::DEADLINE, wait).await.expect("noticed");
+        house.ada().await;
+    }
+    load.goes_on(50).await;
+    assert_eq!(ready(&house).await, 200);
+    let _second = upgraded(&house, first).await;
+    house.ada().await;
+    assert!(load.without_a_failure().await >= 90);
+}
+
+fn with_config(house: &House, name: &str) -> Process {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_anteroom"));
+    command.args(["run", "--config", name]).current_dir(house.folder.path());
+    Process::start("anteroom", command, "cargo build")
+}
