@@ -114,8 +114,12 @@ impl App {
         let lines = LineWriter::start(std::io::stdout(), Arc::clone(&metrics)).map_err(StartError::Log)?;
         let access_log = seams.access_log.unwrap_or_else(|| wiring::access_log(&config.ops, &lines));
         let audit = seams.audit.unwrap_or_else(|| Arc::new(AuditLog::new(lines.reserved_lines())));
-        // Read again: what has changed since then is noticed by comparing.
-        let reload = seams.load.map(|options| (Sources::read(&options), options));
+        let reload = match seams.load {
+            Some(options) => {
+                Some((reload::hang_up().map_err(StartError::Signals)?, Sources::read(&options), options))
+            }
+            None => None,
+        };
         let upgrade_socket = config.ops.upgrade_socket.clone();
         let (next, mut open) = match &upgrade_socket {
             Some(path) => {
@@ -170,20 +174,22 @@ impl App {
             async move { store.healthy().await.map_err(|error| error.to_string()) }
         });
         let (clock, counted) = (seams.clock, Arc::clone(&metrics));
-        let reloader = reload.map(|(sources, options)| {
+        let reloader = reload.map(|(hang_up, sources, options)| {
             let seen = (options, sources);
-            Reloader::new(Arc::clone(&in_force), seen, watching, counted, Arc::clone(&clock))
+            Reloader::new(Arc::clone(&in_force), hang_up, seen, watching, counted, Arc::clone(&clock))
         });
-        let reloader = reloader.transpose().map_err(StartError::Signals)?;
-        // From here on nothing can fail that the other process would have to make good.
-        if let Some(next) = next {
-            next.ready().await?;
-        }
         let previous = upgrade_socket.map(|path| {
             let listening = Previous::listen(&path, sockets, Arc::clone(&in_force), store);
             listening.map_err(|source| StartError::UpgradeSocket { path, source })
         });
-        let previous = previous.transpose()?;
+        let mut previous = previous.transpose()?;
+        if let Some(next) = next {
+            next.ready().await?;
+        }
+        // From here on nothing may fail: the other process is gone.
+        if let Some(previous) = &mut previous {
+            previous.appear();
+        }
         starting.done();
         Ok(Self {
             in_force,

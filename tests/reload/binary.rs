@@ -3,11 +3,15 @@
 use std::os::unix::fs::PermissionsExt;
 
 use nix::sys::signal::Signal;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::load::Load;
-use super::rig::{House, says};
+use super::rig::{GATEWAY, House, says};
+use crate::support::gateway::free_address;
+use crate::support::person::Person;
 use crate::support::process::Process;
-use crate::support::raw::try_exchange;
+use crate::support::raw::{RawClient, try_exchange};
+use crate::support::upstream::{Answer, Gate, Upstream};
 
 const TAKEN_OVER: &str = "another process has taken over";
 
@@ -35,10 +39,13 @@ async fn nobody_notices_that_another_binary_has_taken_over() {
     let before_sign_out = house.cookie(&gone);
     sign_out(&house, &mut gone).await;
     let load = Load::start(house.proxy, &house.cookie(&ada), |answer| answer.status == 200);
+    let question = house.question(&ada, GATEWAY);
+    let gateway = Load::asking(house.forward_auth, &question, |answer| answer.status == 200);
     load.goes_on(50).await;
     for _ in 0..3 {
         process = upgraded(&house, process).await;
         load.goes_on(50).await;
+        gateway.goes_on(50).await;
         assert_eq!(ready(&house).await, 200);
         assert_ne!(status_with(&house, &before_sign_out).await, 200, "what has ended stays ended");
         // The store works: somebody signs in and out.
@@ -46,6 +53,60 @@ async fn nobody_notices_that_another_binary_has_taken_over() {
         sign_out(&house, &mut somebody).await;
     }
     assert!(load.without_a_failure().await >= 200);
+    assert!(gateway.without_a_failure().await >= 200);
+}
+
+#[tokio::test]
+async fn a_unix_socket_changes_hands_with_its_file() {
+    let house = House::new().await;
+    let (listen, path) = (format!("listen = \"{}\"", house.forward_auth), house.path("gateway.sock"));
+    house.change(&[(&listen, "listen = \"unix:gateway.sock\""), ("[\"127.0.0.1\"]", "[\"unix\"]")]);
+    let first = house.started().await;
+    let ada = house.ada().await;
+    let question = format!("{}Connection: close\r\n\r\n", house.question(&ada, GATEWAY));
+    let ask = async || {
+        let mut stream = tokio::net::UnixStream::connect(&path).await.expect("somebody listens");
+        stream.write_all(question.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("read");
+        answer.lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(ask().await, "HTTP/1.1 200 OK");
+    let mut second = upgraded(&house, first).await;
+    assert_eq!(ask().await, "HTTP/1.1 200 OK", "the first one has not taken the file along");
+    second.signal(Signal::SIGTERM);
+    assert_eq!(second.wait_for_exit().await.code(), Some(0));
+    assert!(!path.exists() && !house.path("upgrade.sock").exists(), "the last one has");
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_finished_and_an_address_may_change() {
+    let house = House::new().await;
+    let gate = Gate::new();
+    let slow = Answer::default().then_wait(&gate).then("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
+    let app = Upstream::with(move |request| match request.target() {
+        "/slow" => slow.clone(),
+        _ => Answer::ok("quick"),
+    })
+    .await;
+    house.change(&[(&house.upstream.address().to_string(), &app.address().to_string())]);
+    let mut first = house.started().await;
+    let ada = house.ada().await;
+    let (before, port, cookie) = (app.requests().len(), house.proxy.port(), house.cookie(&ada));
+    let mut client = RawClient::connect(house.proxy).await;
+    client.send(format!("GET /slow HTTP/1.1\r\nHost: localhost:{port}\r\nCookie: {cookie}\r\n\r\n")).await;
+    app.wait_for_request(before + 1).await;
+    let elsewhere = free_address();
+    house.change(&[(&house.ops.to_string(), &elsewhere.to_string())]);
+    let _second = house.started().await;
+    says(&first, TAKEN_OVER).await;
+    assert!(house.ask(&ada, "/").await.text().starts_with("one "), "the second one, with its own upstream");
+    gate.open();
+    assert_eq!(client.response().await.text(), "done");
+    drop(client);
+    assert_eq!(first.wait_for_exit().await.code(), Some(0));
+    assert!(tokio::net::TcpStream::connect(house.ops).await.is_err(), "nobody listens at the old address");
+    assert!(tokio::net::TcpStream::connect(elsewhere).await.is_ok());
 }
 
 async fn status_with(house: &House, cookie: &str) -> u16 {
@@ -55,7 +116,7 @@ async fn status_with(house: &House, cookie: &str) -> u16 {
     try_exchange(house.proxy, &request).await.expect("an answer").status
 }
 
-async fn sign_out(house: &House, person: &mut crate::support::person::Person) {
+async fn sign_out(house: &House, person: &mut Person) {
     let page = person.get(&house.url("/_anteroom/sign-out")).await;
     let marked = page.body.split("name=\"csrf\"").nth(1).expect("a token on the page");
     let token = marked.split("value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("its value");

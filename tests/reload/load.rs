@@ -29,14 +29,22 @@ impl Load {
         cookie: &str,
         good: impl Fn(&RawResponse) -> bool + Send + Sync + 'static,
     ) -> Self {
+        let port = address.port();
+        let head = format!("GET / HTTP/1.1\r\nHost: localhost:{port}\r\nCookie: {cookie}\r\n");
+        Self::asking(address, &head, good)
+    }
+
+    /// Asks with this head, to which `Connection` may be added.
+    pub(super) fn asking(
+        address: SocketAddr,
+        head: &str,
+        good: impl Fn(&RawResponse) -> bool + Send + Sync + 'static,
+    ) -> Self {
         let (stop, asked): (Arc<AtomicBool>, Arc<AtomicU64>) = Default::default();
         let good: Judge = Arc::new(good);
         let mut clients = JoinSet::new();
         for client in 0..8 {
-            let request = format!(
-                "GET /?{client} HTTP/1.1\r\nHost: localhost:{}\r\nCookie: {cookie}\r\n",
-                address.port()
-            );
+            let request = head.to_owned();
             let (stop, asked, good) = (Arc::clone(&stop), Arc::clone(&asked), Arc::clone(&good));
             clients.spawn(work(address, request, client % 2 == 0, (stop, asked, good)));
         }

@@ -139,15 +139,19 @@ impl House {
         try_exchange(self.proxy, &request).await.expect("an answer")
     }
 
+    /// A gateway's question about a request of somebody, up to its last header.
+    pub(super) fn question(&self, person: &Person, key: &str) -> String {
+        let (port, cookie) = (self.proxy.port(), self.cookie(person));
+        format!(
+            "GET /_anteroom/verify/nginx HTTP/1.1\r\nHost: gateway\r\nX-Original-Method: GET\r\n\
+             X-Original-URL: http://localhost:{port}/x\r\nX-Anteroom-Gateway-Key: {key}\r\nCookie: {cookie}\r\n"
+        )
+    }
+
     /// What a gateway with this key hears about a request of somebody.
     pub(super) async fn verify(&self, person: &Person, key: &str) -> u16 {
-        let (port, cookie) = (self.proxy.port(), self.cookie(person));
-        let request = format!(
-            "GET /_anteroom/verify/nginx HTTP/1.1\r\nHost: gateway\r\nX-Original-Method: GET\r\n\
-             X-Original-URL: http://localhost:{port}/x\r\nX-Anteroom-Gateway-Key: {key}\r\n\
-             Cookie: {cookie}\r\nConnection: close\r\n\r\n"
-        );
-        try_exchange(self.forward_auth, &request).await.expect("an answer").status
+        let question = format!("{}Connection: close\r\n\r\n", self.question(person, key));
+        try_exchange(self.forward_auth, &question).await.expect("an answer").status
     }
 
     /// The value of a series.

@@ -53,19 +53,25 @@ enum Reason {
     FilesChanged,
 }
 
+/// Takes SIGHUP over from its default, which is to end the process.
+pub(super) fn hang_up() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
 impl Reloader {
-    /// Takes SIGHUP over from its default, which is to end the process. `sources` are those of what is in force.
+    /// `sources` are those of what is in force.
     pub(super) fn new(
         in_force: Arc<InForce>,
+        hang_up: Signal,
         (options, sources): (LoadOptions, Sources),
         watching: bool,
         metrics: Arc<Metrics>,
         clock: Arc<dyn Clock>,
-    ) -> std::io::Result<Self> {
+    ) -> Self {
         metrics.configured(clock.now().as_secs());
         let (options, at_start) = (Arc::new(options), Arc::new(sources));
-        let (now, hang_up) = (Arc::clone(&at_start), signal(SignalKind::hangup())?);
-        Ok(Self { in_force, options, metrics, clock, hang_up, watching, at_start, now, complaint: None })
+        let now = Arc::clone(&at_start);
+        Self { in_force, options, metrics, clock, hang_up, watching, at_start, now, complaint: None }
     }
 
     /// Until it is dropped, between two attempts.

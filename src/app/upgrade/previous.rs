@@ -18,16 +18,30 @@ use crate::store::Store;
 
 /// Waits for a next process.
 pub(crate) struct Previous {
-    path: PathBuf,
+    file: SocketFile,
     listener: UnixListener,
     sockets: Vec<Socket>,
     in_force: Arc<InForce>,
     store: Arc<dyn Store>,
-    given: bool,
+}
+
+/// The file of the socket: under a name of its own until the process before is gone, then under the configured one.
+/// Removed when dropped.
+struct SocketFile {
+    now: Option<PathBuf>,
+    finally: PathBuf,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.now {
+            let _gone = std::fs::remove_file(path);
+        }
+    }
 }
 
 impl Previous {
-    /// Listens at `path`, in place of whoever did before. Only this user may connect.
+    /// Listens, out of sight until [`Previous::appear`]. Only this user may connect.
     pub(crate) fn listen(
         path: &Path,
         sockets: Vec<Socket>,
@@ -36,16 +50,23 @@ impl Previous {
     ) -> io::Result<Self> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}", std::process::id()));
-        // Under another name until it has its mode: nobody else can connect even for a moment.
-        let unfinished = path.with_file_name(name);
-        let listener = UnixListener::bind(&unfinished)?;
-        let finished = std::fs::set_permissions(&unfinished, Permissions::from_mode(0o600))
-            .and_then(|()| std::fs::rename(&unfinished, path));
-        if let Err(error) = finished {
-            let _gone = std::fs::remove_file(&unfinished);
-            return Err(error);
+        let out_of_sight = path.with_file_name(name);
+        let listener = UnixListener::bind(&out_of_sight)?;
+        let file = SocketFile { now: Some(out_of_sight.clone()), finally: path.to_owned() };
+        std::fs::set_permissions(&out_of_sight, Permissions::from_mode(0o600))?;
+        Ok(Self { file, listener, sockets, in_force, store })
+    }
+
+    /// Takes the place of whoever listened there before.
+    pub(crate) fn appear(&mut self) {
+        let SocketFile { now, finally } = &mut self.file;
+        match now.as_ref().map(|now| std::fs::rename(now, &finally)) {
+            Some(Err(error)) => {
+                let path = finally.display();
+                tracing::error!(%error, %path, "no next process will find this one; a restart is needed for the next upgrade");
+            }
+            _ => *now = Some(finally.clone()),
         }
-        Ok(Self { path: path.to_owned(), listener, sockets, in_force, store, given: false })
     }
 
     /// Returns once another process serves in our place.
@@ -61,8 +82,8 @@ impl Previous {
             };
             match self.talk(stream).await {
                 Ok(()) => {
-                    // The file is the next one's now.
-                    self.given = true;
+                    // It is the next one's now.
+                    self.file.now = None;
                     return;
                 }
                 Err(error) => {
@@ -110,14 +131,6 @@ impl Previous {
         wire.send(YOURS, &[]).await?;
         expect(wire, READY, WORK).await?;
         wire.send(LEAVING, &[]).await
-    }
-}
-
-impl Drop for Previous {
-    fn drop(&mut self) {
-        if !self.given {
-            let _gone = std::fs::remove_file(&self.path);
-        }
     }
 }
 
