@@ -78,9 +78,12 @@ async fn what_is_decided_changes_without_a_restart() {
 async fn session_keys_come_and_go() {
     let house = House::new().await;
     let process = house.started().await;
-    let ada = house.ada().await;
+    let (ada, mut gone) = (house.ada().await, house.ada().await);
+    let ended = gone.clone();
+    house.sign_out(&mut gone).await;
     house.write("session_secret", &format!("{SECOND}\n{FIRST}\n"));
     house.hang_up(&process, "applied").await;
+    assert_ne!(house.ask(&ended, "/").await.status, 200, "what has ended stays ended");
     assert_eq!(house.ask(&ada, "/").await.status, 200, "sealed with the old key, opened with it");
     let later = house.ada().await;
     house.write("session_secret", SECOND);

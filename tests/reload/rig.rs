@@ -125,6 +125,17 @@ impl House {
         ada
     }
 
+    /// Somebody signs out; nothing is left of the session.
+    pub(super) async fn sign_out(&self, person: &mut Person) {
+        let before = person.clone();
+        let page = person.get(&self.url("/_anteroom/sign-out")).await;
+        let marked = page.body.split("name=\"csrf\"").nth(1).expect("a token on the page");
+        let token =
+            marked.split("value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("its value");
+        person.post(&self.url("/_anteroom/sign-out"), &[("csrf", token)]).await;
+        assert_ne!(self.ask(&before, "/").await.status, 200);
+    }
+
     /// The `Cookie` header of somebody.
     pub(super) fn cookie(&self, person: &Person) -> String {
         person.cookie_line(&self.url(""))
