@@ -8,7 +8,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::load::Load;
 use super::rig::{GATEWAY, House, says};
 use crate::support::gateway::free_address;
-use crate::support::person::Person;
 use crate::support::process::Process;
 use crate::support::raw::{RawClient, try_exchange};
 use crate::support::upstream::{Answer, Gate, Upstream};
