@@ -58,9 +58,9 @@ pub struct Seams {
     pub audit: Option<Arc<dyn Audit>>,
     /// Whether every page says that this is a demo.
     pub demo: bool,
-    /// How the configuration was loaded, to load it again when it changes. Without it nothing is watched, and SIGHUP is
-    /// left alone.
-    pub load: Option<LoadOptions>,
+    /// How the configuration was loaded and what it rested on just before, to load it again when it changes. Without it
+    /// nothing is watched, and SIGHUP is left alone.
+    pub load: Option<(LoadOptions, Sources)>,
 }
 
 impl Default for Seams {
@@ -115,9 +115,7 @@ impl App {
         let access_log = seams.access_log.unwrap_or_else(|| wiring::access_log(&config.ops, &lines));
         let audit = seams.audit.unwrap_or_else(|| Arc::new(AuditLog::new(lines.reserved_lines())));
         let reload = match seams.load {
-            Some(options) => {
-                Some((reload::hang_up().map_err(StartError::Signals)?, Sources::read(&options), options))
-            }
+            Some(loaded) => Some((reload::hang_up().map_err(StartError::Signals)?, loaded)),
             None => None,
         };
         let upgrade_socket = config.ops.upgrade_socket.clone();
@@ -174,9 +172,8 @@ impl App {
             async move { store.healthy().await.map_err(|error| error.to_string()) }
         });
         let (clock, counted) = (seams.clock, Arc::clone(&metrics));
-        let reloader = reload.map(|(hang_up, sources, options)| {
-            let seen = (options, sources);
-            Reloader::new(Arc::clone(&in_force), hang_up, seen, watching, counted, Arc::clone(&clock))
+        let reloader = reload.map(|(hang_up, loaded)| {
+            Reloader::new(Arc::clone(&in_force), hang_up, loaded, watching, counted, Arc::clone(&clock))
         });
         let previous = upgrade_socket.map(|path| {
             let listening = Previous::listen(&path, sockets, Arc::clone(&in_force), store);

@@ -4,13 +4,15 @@ use std::io;
 
 use super::{Exit, RunArgs, Terminal, serve};
 use crate::app::{App, Listeners, Seams};
-use crate::config::{Config, LoadOptions, LogFormat, SOCKET_NAMES};
+use crate::config::{Config, LoadOptions, LogFormat, SOCKET_NAMES, Sources};
 use crate::ops::drain::OsSignals;
 use crate::ops::logging;
 
 /// Loads the configuration, starts, and serves.
 pub(super) fn run(args: &RunArgs, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
     let options = args.load_options(&terminal.environment);
+    // Before it is loaded: what changes from here on is a change.
+    let sources = Sources::read(&options);
     let config = match terminal.load(&options)? {
         Ok(config) => config,
         Err(exit) => return Ok(exit),
@@ -23,10 +25,14 @@ pub(super) fn run(args: &RunArgs, terminal: &mut Terminal<'_>) -> io::Result<Exi
         writeln!(terminal.err, "anteroom: {error}")?;
         return Ok(Exit::Failure);
     }
-    serve(start(config, options, terminal))
+    serve(start(config, (options, sources), terminal))
 }
 
-async fn start(config: Config, load: LoadOptions, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+async fn start(
+    config: Config,
+    load: (LoadOptions, Sources),
+    terminal: &mut Terminal<'_>,
+) -> io::Result<Exit> {
     let signals = OsSignals::install()?;
     let callback = config.public_url.callback_url(&config.atlassian.callback_path);
     let names = terminal.environment.get(SOCKET_NAMES).unwrap_or_default();

@@ -77,6 +77,11 @@ impl Reloader {
     /// Until it is dropped, between two attempts.
     pub(super) async fn run(mut self) -> Infallible {
         let mut watch = Watch::over(self.now.files());
+        // What has changed while the process started.
+        let read = Arc::new(self.sources().await);
+        if self.watching && !read.changed_since(&self.now).is_empty() {
+            self.attempt(Reason::FilesChanged, &read).await;
+        }
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
