@@ -85,6 +85,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("x509_parser", &["proxy"]),
     ("psl", &["config"]),
     ("listenfd", &["ops"]),
+    ("rustix", &["app"]),
     ("tonic", &["forward_auth"]),
     ("prost", &["forward_auth"]),
     ("clap_complete", &["cli"]),

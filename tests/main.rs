@@ -32,6 +32,7 @@ mod peers;
 mod proxy;
 mod readme;
 mod reference;
+mod reload;
 mod sign_in;
 mod store;
 mod support;

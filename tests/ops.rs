@@ -178,6 +178,7 @@ fn metrics_md_is_complete_and_true() {
     metrics.tls_certificates([("site.pem".to_owned(), 4_102_444_800)]);
     metrics.sign_in("success", "email_domains");
     metrics.hand_off("success");
+    metrics.reloaded("applied", 1);
     metrics.atlassian("token", "ok", Duration::from_millis(80));
     let text = metrics.expose();
     let documented: Series = rows("metrics.md", "# Metrics")

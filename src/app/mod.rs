@@ -1,41 +1,43 @@
 //! How is the process put together, and in which order does it come and go?
 //!
 //! The composition root: a valid [`Config`] becomes stores, Atlassian, [`Auth`] and listeners. Up: store, auth, sockets,
-//! then ready. Down: unready, a pause for load balancers, no new connections, finish, save, leave. No outbound call is
+//! then ready; sockets and store come from the process that serves until then, if there is one (`upgrade`). Down: unready, a pause for load balancers, no new connections, finish, save, leave. No outbound call is
 //! made at start.
 
+mod error;
+mod in_force;
+mod leave;
+mod reload;
 mod servers;
+mod upgrade;
 mod wiring;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use self::error::StartError;
+use self::in_force::{Fixed, InForce};
+use self::leave::{After, TAKEN_OVER, leave_when, tidy};
+use self::reload::Reloader;
 use self::servers::{Bound, Servers};
-use crate::atlassian::{self, Atlassian};
+pub use self::upgrade::UpgradeError;
+use self::upgrade::{Next, Previous, Socket};
 use crate::auth::audit::Audit;
-use crate::auth::{Auth, Parts};
+use crate::auth::{Auth, Choices, Parts};
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::config::{Config, StoreUrl};
+use crate::config::{Config, LoadOptions, Sources, StoreUrl};
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::identity::assertion::NoKey;
 use crate::metrics::Metrics;
 use crate::ops::access_log::AccessLog;
 use crate::ops::drain::{Drain, Ending, Signals};
 use crate::ops::server::OpsState;
 use crate::ops::{AuditLog, LineWriter, OpsServer, Readiness, Traces};
-use crate::pages::{LogoError, Pages};
-use crate::proxy;
-use crate::sign_in::ScopeError;
 use crate::store::embedded::{EmbeddedStore, OpenError};
 use crate::store::memory::MemoryStore;
-use crate::store::{Store, StoreError, TracedStore};
-
-/// How often activity is saved and what has run out is forgotten.
-const TIDY_EVERY: Duration = Duration::from_secs(30);
+use crate::store::{Store, TracedStore};
 
 /// How long the end waits for the collector to take the last traces.
 const LAST_TRACES: Duration = Duration::from_secs(2);
@@ -61,6 +63,9 @@ pub struct Seams {
     pub traces: Option<Traces>,
     /// Whether every page says that this is a demo.
     pub demo: bool,
+    /// How the configuration was loaded and what it rested on just before, to load it again when it changes. Without it
+    /// nothing is watched, and SIGHUP is left alone.
+    pub load: Option<(LoadOptions, Sources)>,
 }
 
 impl Default for Seams {
@@ -74,6 +79,7 @@ impl Default for Seams {
             audit: None,
             traces: None,
             demo: false,
+            load: None,
         }
     }
 }
@@ -89,64 +95,9 @@ pub struct Listeners {
     pub systemd_names: Vec<String>,
 }
 
-/// Why the process does not start. Each says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The store's file.
-    #[error("{0}. Its place is `store.url`")]
-    Open(#[from] OpenError),
-    /// The store does not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Atlassian's URLs.
-    #[error(transparent)]
-    Atlassian(#[from] atlassian::SetupError),
-    /// The scopes.
-    #[error(transparent)]
-    Scopes(#[from] ScopeError),
-    /// The assertion's keys.
-    #[error(transparent)]
-    Assertion(#[from] NoKey),
-    /// The upstream's TLS.
-    #[error(transparent)]
-    Proxy(#[from] proxy::SetupError),
-    /// An address that is taken or not ours.
-    #[error("cannot listen on {place}: {source}. Is another process using it? Set `{key}` to a free address")]
-    Listen {
-        /// As configured.
-        place: String,
-        /// The configuration key.
-        key: &'static str,
-        /// The reason.
-        source: std::io::Error,
-    },
-    /// A place for gateways that is taken or not ours.
-    #[error("cannot listen on {place}: {source}. Set `forward_auth.listen` to a place that is free and ours")]
-    ForwardAuth {
-        /// As configured.
-        place: String,
-        /// The reason.
-        source: std::io::Error,
-    },
-    /// The logo's file.
-    #[error("cannot read `pages.branding.logo_file` {}: {source}", path.display())]
-    LogoFile {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: std::io::Error,
-    },
-    /// The logo itself.
-    #[error(transparent)]
-    Logo(#[from] LogoError),
-    /// The thread that writes logs.
-    #[error("cannot start the log writer: {0}")]
-    Log(std::io::Error),
-}
-
 /// A process that is up and not yet serving.
 pub struct App {
-    auth: Arc<Auth>,
+    in_force: Arc<InForce>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     servers: Servers,
@@ -154,41 +105,69 @@ pub struct App {
     readiness: Readiness,
     lines: LineWriter,
     traces: Option<Traces>,
+    reloader: Option<Reloader>,
+    previous: Option<Previous>,
     shutdown_delay: Duration,
     drain_timeout: Duration,
 }
 
 impl App {
-    /// Opens the store, loads what it remembers and binds the sockets.
+    /// Binds the sockets, opens the store and loads what it remembers. Where another process serves at
+    /// `ops.upgrade_socket`, takes both over from it; when this fails, that one goes on.
     pub async fn start(config: Config, seams: Seams) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
         let readiness = Readiness::new(Arc::clone(&metrics));
         let starting = readiness.register("starting");
+        let lines = LineWriter::start(std::io::stdout(), Arc::clone(&metrics)).map_err(StartError::Log)?;
+        let access_log = seams.access_log.unwrap_or_else(|| wiring::access_log(&config.ops, &lines));
+        let audit = seams.audit.unwrap_or_else(|| Arc::new(AuditLog::new(lines.reserved_lines())));
+        let reload = match seams.load {
+            Some(loaded) => Some((reload::hang_up().map_err(StartError::Signals)?, loaded)),
+            None => None,
+        };
+        let upgrade_socket = config.ops.upgrade_socket.clone();
+        let (next, mut open) = match &upgrade_socket {
+            Some(path) => {
+                Next::ask(path).await?.map_or((None, Vec::new()), |(next, open)| (Some(next), open))
+            }
+            None => (None, Vec::new()),
+        };
+        let ops = match config.ops.listen {
+            Some(address) => Some(bind_ops(address, &mut open).await?),
+            None => None,
+        };
+        let bound = Bound::new(&config, seams.listeners, &mut open).await?;
+        let mut sockets = Vec::new();
+        if upgrade_socket.is_some() {
+            sockets = bound.sockets(&config).map_err(StartError::Descriptors)?;
+            if let (Some(ops), Some(address)) = (&ops, config.ops.listen) {
+                let descriptor = ops.descriptor().map_err(StartError::Descriptors)?;
+                sockets.push(Socket { name: "ops", place: address.to_string(), descriptor });
+            }
+        }
+        let (shutdown_delay, drain_timeout) = (config.ops.shutdown_delay, config.ops.drain_timeout);
+        let (watching, fixed, store_url) = (config.ops.reload, Fixed::of(&config), config.store.clone());
+        let Choices { settings, keys, routes, access, presenter, atlassian, pages } =
+            in_force::choices(config, &metrics, seams.demo)?;
+        if let Some(next) = &next {
+            next.prepared().await?;
+        }
         let store = match seams.store {
             Some(store) => store,
-            None => open_store(&config.store)?,
+            None => open_store(&store_url)?,
         };
         let store = match seams.traces {
             Some(_) => Arc::new(TracedStore::new(store)),
             None => store,
         };
-        let lines = LineWriter::start(std::io::stdout(), Arc::clone(&metrics)).map_err(StartError::Log)?;
-        let access_log = seams.access_log.unwrap_or_else(|| wiring::access_log(&config.ops, &lines));
-        let audit = seams.audit.unwrap_or_else(|| Arc::new(AuditLog::new(lines.reserved_lines())));
-        let ops = match config.ops.listen {
-            Some(address) => Some(OpsServer::bind(address).await.map_err(listening(&address, "ops.listen"))?),
-            None => None,
-        };
-        let bound = Bound::new(&config, seams.listeners).await?;
-        let (shutdown_delay, drain_timeout) = (config.ops.shutdown_delay, config.ops.drain_timeout);
         let parts = Parts {
-            atlassian: Arc::new(Atlassian::new(wiring::atlassian(&config, &metrics)?)?),
-            pages: Pages::new(wiring::branding(&config, seams.demo)?),
-            settings: wiring::auth(&config)?,
-            presenter: wiring::presenter(&config.public_url, config.headers, &config.session.keys)?,
-            keys: config.session.keys,
-            routes: config.routes,
-            access: config.access,
+            settings,
+            keys,
+            routes,
+            access,
+            presenter,
+            atlassian,
+            pages,
             store: Arc::clone(&store),
             metrics: Arc::clone(&metrics),
             audit,
@@ -196,16 +175,32 @@ impl App {
             entropy: seams.entropy,
         };
         let auth = Arc::new(Auth::new(parts).await?);
-        let servers = bound.with(&auth, &access_log)?;
+        let (servers, doors) = bound.with(&auth, &access_log)?;
+        let in_force = Arc::new(InForce::new(auth, doors, fixed, &metrics, seams.demo));
         let asked = Arc::clone(&store);
         readiness.ask_store(move || {
             let store = Arc::clone(&asked);
             async move { store.healthy().await.map_err(|error| error.to_string()) }
         });
+        let (clock, counted, traces) = (seams.clock, Arc::clone(&metrics), seams.traces);
+        let reloader = reload.map(|(hang_up, loaded)| {
+            Reloader::new(Arc::clone(&in_force), hang_up, loaded, watching, counted, Arc::clone(&clock))
+        });
+        let previous = upgrade_socket.map(|path| {
+            let listening = Previous::listen(&path, sockets, Arc::clone(&in_force), store);
+            listening.map_err(|source| StartError::UpgradeSocket { path, source })
+        });
+        let mut previous = previous.transpose()?;
+        if let Some(next) = next {
+            next.ready().await?;
+        }
+        // From here on nothing may fail: the other process is gone.
+        if let Some(previous) = &mut previous {
+            previous.appear();
+        }
         starting.done();
-        let (clock, traces) = (seams.clock, seams.traces);
         Ok(Self {
-            auth,
+            in_force,
             clock,
             metrics,
             servers,
@@ -213,6 +208,8 @@ impl App {
             readiness,
             lines,
             traces,
+            reloader,
+            previous,
             shutdown_delay,
             drain_timeout,
         })
@@ -233,17 +230,28 @@ impl App {
         self.ops.as_ref().and_then(|ops| ops.local_addr().ok())
     }
 
-    /// Serves until the first signal, then drains.
-    pub async fn run(self, signals: impl Signals) -> Ending {
+    /// Serves until the first signal or until another process has taken over, then drains.
+    pub async fn run(self, mut signals: impl Signals + Send) -> Ending {
         let (stop, stopping) = watch::channel(false);
         let (finish, finished) = watch::channel(false);
         let state = OpsState { readiness: self.readiness.clone(), metrics: self.metrics };
         let ops = self.ops.map(|ops| tokio::spawn(ops.serve(state, finished)));
-        let tidy = tokio::spawn(tidy(Arc::clone(&self.auth), self.clock, stopping.clone()));
+        let tidy = tokio::spawn(tidy(Arc::clone(&self.in_force), self.clock, stopping.clone()));
         let mut serving = tokio::spawn(self.servers.serve(stopping, self.drain_timeout));
+        let reloading = self.reloader.map(|reloader| tokio::spawn(reloader.run()));
+        let first = leave_when(&mut signals, self.previous).await;
+        if let Some(reloading) = reloading {
+            reloading.abort();
+        }
+        let taken_over = first == TAKEN_OVER;
+        if taken_over {
+            // Its own answers from now on.
+            finish.send_replace(true);
+        }
         let drain = Drain {
             readiness: self.readiness,
-            delay: self.shutdown_delay,
+            // Nobody has to learn that somebody else is there: the address is the same.
+            delay: if taken_over { Duration::ZERO } else { self.shutdown_delay },
             // The proxy cuts what is left at the deadline itself; this is for the case that it does not.
             deadline: self.drain_timeout + MARGIN,
             stop,
@@ -251,11 +259,11 @@ impl App {
         let served = async {
             let _ended = (&mut serving).await;
         };
-        let ending = drain.run(signals, served).await;
+        let ending = drain.run(After { first: Some(first), rest: signals }, served).await;
         serving.abort();
         // The last use of every session, so that a restart signs nobody out.
         let _ended = tidy.await;
-        if let Err(error) = self.auth.tidy(Timestamp::default()).await {
+        if let Err(error) = self.in_force.auth().tidy(Timestamp::default()).await {
             tracing::error!(%error, "the last activity of sessions could not be saved");
         }
         finish.send_replace(true);
@@ -272,21 +280,12 @@ impl App {
     }
 }
 
-async fn tidy(auth: Arc<Auth>, clock: Arc<dyn Clock>, mut stopping: watch::Receiver<bool>) {
-    let mut since = Timestamp::default();
-    loop {
-        tokio::select! {
-            _ = stopping.wait_for(|now| *now) => return,
-            () = tokio::time::sleep(TIDY_EVERY) => {}
-        }
-        let now = clock.now();
-        match auth.tidy(since).await {
-            Ok(()) => since = now,
-            Err(error) => {
-                tracing::error!(%error, "the activity of sessions could not be saved; trying again")
-            }
-        }
-    }
+async fn bind_ops(address: SocketAddr, open: &mut Vec<Socket>) -> Result<OpsServer, StartError> {
+    let ops = match upgrade::take(open, "ops", &address.to_string()) {
+        Some(descriptor) => OpsServer::adopt(descriptor.into()),
+        None => OpsServer::bind(address).await,
+    };
+    ops.map_err(listening(&address, "ops.listen"))
 }
 
 fn open_store(url: &StoreUrl) -> Result<Arc<dyn Store>, OpenError> {

@@ -2,11 +2,14 @@
 //! the decision is there, served until the word to stop.
 
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::in_force::Doors;
+use super::upgrade::{self, Socket};
 use super::{Listeners, StartError, listening, wiring};
 use crate::auth::Auth;
 use crate::config::{Config, Listen as Wanted};
@@ -29,12 +32,22 @@ pub(super) struct Servers {
 
 impl Bound {
     /// Binds what the configuration names, or adopts what the caller has bound already.
-    pub(super) async fn new(config: &Config, given: Listeners) -> Result<Self, StartError> {
+    ///
+    /// `open`: sockets that another process hands over. Those that are listened on where the configuration wants it are
+    /// taken.
+    pub(super) async fn new(
+        config: &Config,
+        given: Listeners,
+        open: &mut Vec<Socket>,
+    ) -> Result<Self, StartError> {
         let proxy = match &config.proxy {
             Some(wanted) => {
-                let listener = match given.proxy {
-                    Some(listener) => Listener::adopt(listener),
-                    None => Listener::bind(&place(&wanted.listen, &given.systemd_names)).await,
+                let taken = upgrade::take(open, "proxy", &wanted.listen.to_string());
+                let place = place(&wanted.listen, &given.systemd_names);
+                let listener = match (taken, given.proxy) {
+                    (Some(descriptor), _) => Listener::take_over(descriptor, &place),
+                    (None, Some(listener)) => Listener::adopt(listener),
+                    (None, None) => Listener::bind(&place).await,
                 };
                 let listener = listener.map_err(listening(&wanted.listen, "proxy.listen"))?;
                 Some((listener, wiring::proxy(wanted, config.public_url.secure())))
@@ -43,9 +56,12 @@ impl Bound {
         };
         let forward_auth = match &config.forward_auth {
             Some(wanted) => {
-                let listener = match given.forward_auth {
-                    Some(listener) => Listener::adopt(listener),
-                    None => Listener::bind(&place(&wanted.listen, &given.systemd_names)).await,
+                let taken = upgrade::take(open, "forward_auth", &wanted.listen.to_string());
+                let place = place(&wanted.listen, &given.systemd_names);
+                let listener = match (taken, given.forward_auth) {
+                    (Some(descriptor), _) => Listener::take_over(descriptor, &place),
+                    (None, Some(listener)) => Listener::adopt(listener),
+                    (None, None) => Listener::bind(&place).await,
                 };
                 let listener = listener
                     .map_err(|source| StartError::ForwardAuth { place: wanted.listen.to_string(), source })?;
@@ -61,18 +77,36 @@ impl Bound {
         self,
         auth: &Arc<Auth>,
         access_log: &Arc<dyn AccessLog>,
-    ) -> Result<Servers, StartError> {
+    ) -> Result<(Servers, Doors), StartError> {
+        let mut doors = Doors::default();
         let proxy = match self.proxy {
             Some((listener, settings)) => {
-                let proxy = Proxy::new(settings, Arc::clone(auth), Arc::clone(access_log))?;
+                let proxy = Proxy::new(settings.clone(), Arc::clone(auth), Arc::clone(access_log))?;
+                doors.proxy = Some((proxy.replacer(), settings));
                 Some((proxy, listener))
             }
             None => None,
         };
         let forward_auth = self.forward_auth.map(|(listener, settings)| {
-            (ForwardAuth::new(settings, Arc::clone(auth), Arc::clone(access_log)), listener)
+            let server = ForwardAuth::new(settings.clone(), Arc::clone(auth), Arc::clone(access_log));
+            doors.forward_auth = Some((server.replacer(), settings));
+            (server, listener)
         });
-        Ok(Servers { proxy, forward_auth })
+        Ok((Servers { proxy, forward_auth }, doors))
+    }
+
+    /// The same sockets once more, for the process that comes after this one.
+    pub(super) fn sockets(&self, config: &Config) -> std::io::Result<Vec<Socket>> {
+        let mut sockets = Vec::new();
+        if let (Some((listener, ..)), Some(wanted)) = (&self.proxy, &config.proxy) {
+            let descriptor = listener.as_fd().try_clone_to_owned()?;
+            sockets.push(Socket { name: "proxy", place: wanted.listen.to_string(), descriptor });
+        }
+        if let (Some((listener, _)), Some(wanted)) = (&self.forward_auth, &config.forward_auth) {
+            let (place, descriptor) = (wanted.listen.to_string(), listener.descriptor()?);
+            sockets.push(Socket { name: "forward_auth", place, descriptor });
+        }
+        Ok(sockets)
     }
 }
 

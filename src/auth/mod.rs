@@ -7,6 +7,7 @@
 pub mod audit;
 mod callback;
 mod cookies;
+pub mod departure;
 mod end;
 mod endpoint;
 mod hand_off;
@@ -21,6 +22,7 @@ mod sign_out;
 mod start;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod visible;
 
 use std::net::IpAddr;
@@ -33,7 +35,7 @@ use self::audit::Audit;
 use self::live::Presenter;
 use self::sessions::{Presented, Sessions};
 use crate::atlassian::Identify;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::gate::{Asker, CanonicalPath, Origin, OriginId, Origins, Permit, Routes, Verdict, decide};
 use crate::identity::headers::{HeaderSet, Layout};
@@ -141,6 +143,24 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
 }
 
+/// The parts that follow from the configuration alone, and may therefore be others tomorrow. See [`Parts`].
+pub struct Choices {
+    /// The operator's choices.
+    pub settings: Settings,
+    /// The session secrets.
+    pub keys: KeyRing,
+    /// The route table.
+    pub routes: Routes,
+    /// Who may sign in.
+    pub access: AccessPolicy,
+    /// What the upstream is told.
+    pub presenter: Presenter,
+    /// Atlassian.
+    pub atlassian: Arc<dyn Identify>,
+    /// What people see.
+    pub pages: Pages,
+}
+
 /// The authentication core of one app.
 pub struct Auth {
     settings: Settings,
@@ -160,6 +180,17 @@ pub struct Auth {
     sign_in_rate: Option<rate::SignInRate>,
     /// Sign-ins that may be completed at Atlassian at the same time.
     exchanges: tokio::sync::Semaphore,
+    gate: Arc<departure::Gate>,
+}
+
+/// What stays as it is when the configuration changes.
+struct Around {
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+    audit: Arc<dyn Audit>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    gate: Arc<departure::Gate>,
 }
 
 impl std::fmt::Debug for Auth {
@@ -171,39 +202,60 @@ impl std::fmt::Debug for Auth {
 impl Auth {
     /// Puts the parts together and loads what the store remembers of sessions. No other I/O.
     pub async fn new(parts: Parts) -> Result<Self, StoreError> {
-        let own = CookieNames::new(parts.settings.origins.central().secure());
-        let names = match &parts.settings.cookie_domain {
+        let Parts { settings, keys, routes, access, presenter, atlassian, pages, .. } = parts;
+        let Parts { store, metrics, audit, clock, entropy, .. } = parts;
+        let choices = Choices { settings, keys, routes, access, presenter, atlassian, pages };
+        let around = Around { store, metrics, audit, clock, entropy, gate: Arc::default() };
+        let auth = Self::put_together(choices, around, |sessions| sessions);
+        let now = auth.clock.now();
+        auth.sessions.load(&auth.store.ended_sessions(now).await?, &auth.store.activity(now).await?);
+        Ok(auth)
+    }
+
+    /// The same core under another configuration: it knows the same sessions and shares the store; nothing that the
+    /// other one had opened, rendered or admitted counts here. Either may go on serving what began with it.
+    #[must_use]
+    pub fn renewed(&self, choices: Choices) -> Self {
+        let around = Around {
+            store: Arc::clone(&self.store),
+            metrics: Arc::clone(&self.metrics),
+            audit: Arc::clone(&self.audit),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            gate: Arc::clone(&self.gate),
+        };
+        Self::put_together(choices, around, |sessions| sessions.knowing(&self.sessions))
+    }
+
+    fn put_together(choices: Choices, around: Around, knowing: impl FnOnce(Sessions) -> Sessions) -> Self {
+        let Choices { settings, keys, routes, access, presenter, atlassian, pages } = choices;
+        let Around { store, metrics, audit, clock, entropy, gate } = around;
+        let own = CookieNames::new(settings.origins.central().secure());
+        let names = match &settings.cookie_domain {
             Some(domain) => own.shared_by(domain),
             None => own,
         };
-        let sealer = parts.keys.sealer(Purpose::Session);
-        let sessions = Sessions::new(
-            names.clone(),
-            Arc::clone(&parts.settings.origins),
-            sealer,
-            parts.settings.lifetimes,
-            parts.access,
-        );
-        let now = parts.clock.now();
-        sessions.load(&parts.store.ended_sessions(now).await?, &parts.store.activity(now).await?);
-        Ok(Self {
-            cookies: cookies::FlowCookies::new(names, &parts.keys),
-            csrf: parts.keys.csrf_keys(),
-            sign_in_rate: parts.settings.sign_in_rate.map(rate::SignInRate::new),
+        let (origins, sealer) = (Arc::clone(&settings.origins), keys.sealer(Purpose::Session));
+        let sessions = Sessions::new(names.clone(), origins, sealer, settings.lifetimes, access);
+        Self {
+            cookies: cookies::FlowCookies::new(names, &keys),
+            csrf: keys.csrf_keys(),
+            sign_in_rate: settings.sign_in_rate.map(rate::SignInRate::new),
             exchanges: tokio::sync::Semaphore::new(callback::EXCHANGES),
-            settings: parts.settings,
-            routes: parts.routes,
-            sessions,
-            nobody: Arc::new(parts.presenter.layout.nobody()),
-            presenter: parts.presenter,
-            atlassian: parts.atlassian,
-            store: parts.store,
-            pages: parts.pages,
-            metrics: parts.metrics,
-            audit: parts.audit,
-            clock: parts.clock,
-            entropy: parts.entropy,
-        })
+            settings,
+            routes,
+            sessions: knowing(sessions),
+            nobody: Arc::new(presenter.layout.nobody()),
+            presenter,
+            atlassian,
+            store,
+            pages,
+            metrics,
+            audit,
+            clock,
+            entropy,
+            gate,
+        }
     }
 
     /// May this request pass? Never waits.
@@ -269,35 +321,6 @@ impl Auth {
         &self.metrics
     }
 
-    /// Saves when sessions were last used, and forgets what has run out. Called every half minute and at the end.
-    pub async fn tidy(&self, active_since: Timestamp) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let seen = self.sessions.activity(active_since);
-        self.metrics.sessions_live(self.sessions.sweep(now));
-        if let Some(rate) = &self.sign_in_rate {
-            rate.forget(self.clock.now_millis());
-        }
-        let saved = async {
-            self.save_ends().await?;
-            self.store.save_activity(&seen).await?;
-            self.store.sweep(now.minus(self.settings.lifetimes.max)).await
-        };
-        saved.await.inspect_err(|_| self.metrics.store_error())
-    }
-
-    /// Tells the store of sessions that ended while it was down.
-    async fn save_ends(&self) -> Result<(), StoreError> {
-        let mut ends = self.sessions.take_unsaved().into_iter();
-        for ended in ends.by_ref() {
-            if let Err(error) = self.store.end_session(ended).await {
-                self.sessions.not_saved(ended);
-                ends.for_each(|ended| self.sessions.not_saved(ended));
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
     fn refuse(&self, facts: &RequestFacts<'_>, decision: Decision, reply: Reply, dead_cookie: bool) -> Check {
         self.metrics.decision(decision, facts.mode);
         let delete = || self.sessions.delete_cookie();
@@ -326,6 +349,7 @@ impl Auth {
 impl Auth {
     /// Answers a request for one of our own paths. `body` is the whole request body, already capped by the shell.
     pub async fn serve(&self, endpoint: Endpoint, facts: &RequestFacts<'_>, body: &[u8]) -> Reply {
+        let Some(_inside) = self.gate.enter().await else { return departure::ask_again(facts) };
         if !self.serves(endpoint, facts) {
             return self.not_found(facts);
         }

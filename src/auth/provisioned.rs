@@ -11,6 +11,8 @@ impl Auth {
         let app = self.settings.origins.of_host(host)?;
         let live = permit.session().filter(|live| live.new_user())?;
         let account = &live.session().person.account_id;
+        // Another process has the store by now; the next such answer passes there.
+        let _inside = self.gate.enter().await?;
         if let Err(error) = self.store.acknowledge(account).await {
             tracing::error!(%error, "a provisioned account could not be recorded");
             self.metrics.store_error();

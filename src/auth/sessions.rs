@@ -51,6 +51,12 @@ pub struct Sessions {
     lifetimes: Lifetimes,
     policy: AccessPolicy,
     opened: Cache<Box<[u8]>, Arc<LiveSession>>,
+    known: Arc<Known>,
+}
+
+/// What is known of sessions, whatever the configuration says: it outlives every [`Sessions`].
+#[derive(Default)]
+struct Known {
     ended: papaya::HashMap<SessionId, Timestamp>,
     usage: papaya::HashMap<SessionId, Arc<Usage>>,
     /// Ends that the store has not taken yet.
@@ -59,7 +65,7 @@ pub struct Sessions {
 
 impl std::fmt::Debug for Sessions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Sessions({} in use, {} ended)", self.usage.len(), self.ended.len())
+        write!(f, "Sessions({} in use, {} ended)", self.known.usage.len(), self.known.ended.len())
     }
 }
 
@@ -72,14 +78,20 @@ impl Sessions {
         lifetimes: Lifetimes,
         policy: AccessPolicy,
     ) -> Self {
-        let (ended, usage) = (papaya::HashMap::new(), papaya::HashMap::new());
-        let (opened, unsaved) = (Cache::new(CACHED), Mutex::default());
-        Self { names, origins, sealer, lifetimes, policy, opened, ended, usage, unsaved }
+        let (opened, known) = (Cache::new(CACHED), Arc::default());
+        Self { names, origins, sealer, lifetimes, policy, opened, known }
+    }
+
+    /// These, with all that is known of sessions here: from now on what one of the two learns, the other knows. Cookies
+    /// are opened and judged anew.
+    #[must_use]
+    pub fn knowing(self, others: &Self) -> Self {
+        Self { known: Arc::clone(&others.known), ..self }
     }
 
     /// What the store remembers, before the first request.
     pub fn load(&self, ended: &[Ended], seen: &[Seen]) {
-        let (known_ended, known_usage) = (self.ended.pin(), self.usage.pin());
+        let (known_ended, known_usage) = (self.known.ended.pin(), self.known.usage.pin());
         for e in ended {
             known_ended.insert(e.id, e.until);
         }
@@ -130,7 +142,8 @@ impl Sessions {
     fn known(&self, session: Session, app: OriginId) -> Option<LiveSession> {
         self.policy.rule_for(&session.person).ok()?;
         let usage = Arc::clone(
-            self.usage
+            self.known
+                .usage
                 .pin()
                 .get_or_insert_with(session.id, || Arc::new(Usage::new(session.started, session.expires))),
         );
@@ -172,7 +185,7 @@ impl Sessions {
 
     /// Whether a session was ended here.
     pub fn ended(&self, session: &Session) -> bool {
-        self.ended.pin().contains_key(&session.id)
+        self.known.ended.pin().contains_key(&session.id)
     }
 
     /// Seals a session into a `Set-Cookie` line of an app that lives as long as the session does.
@@ -194,24 +207,24 @@ impl Sessions {
 
     /// Ends a session in this process, at once; the caller makes it durable.
     pub fn end(&self, session: &Session) -> Ended {
-        self.ended.pin().insert(session.id, session.expires);
-        self.usage.pin().remove(&session.id);
+        self.known.ended.pin().insert(session.id, session.expires);
+        self.known.usage.pin().remove(&session.id);
         Ended { id: session.id, until: session.expires }
     }
 
     /// Keeps an end that the store did not take, to be tried again.
     pub fn not_saved(&self, ended: Ended) {
-        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner).push(ended);
+        self.known.unsaved.lock().unwrap_or_else(PoisonError::into_inner).push(ended);
     }
 
     /// The ends to be tried again; whoever takes them puts back those that fail.
     pub fn take_unsaved(&self) -> Vec<Ended> {
-        std::mem::take(&mut *self.unsaved.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.known.unsaved.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// When sessions were last used, for those used at or after `since`.
     pub fn activity(&self, since: Timestamp) -> Vec<Seen> {
-        let pin = self.usage.pin();
+        let pin = self.known.usage.pin();
         let seen = pin.iter().map(|(id, usage)| Seen { id: *id, at: usage.last_seen(), until: usage.until });
         seen.filter(|s| s.at >= since).collect()
     }
@@ -220,8 +233,8 @@ impl Sessions {
     /// bring one to life); returns how many sessions were used within the idle timeout.
     pub fn sweep(&self, now: Timestamp) -> usize {
         let remembered = now.minus(self.lifetimes.max);
-        self.ended.pin().retain(|_, until| *until > remembered);
-        let usage = self.usage.pin();
+        self.known.ended.pin().retain(|_, until| *until > remembered);
+        let usage = self.known.usage.pin();
         usage.retain(|_, u| u.until > now);
         usage.values().filter(|u| now.since(u.last_seen()) < self.lifetimes.idle).count()
     }
@@ -326,6 +339,23 @@ mod tests {
         assert_eq!(at(&self::view(others), 1001), Some(End::NotAdmitted));
         view.end(&session);
         assert_eq!(at(&view, 1001), Some(End::SignedOut));
+    }
+
+    #[test]
+    fn two_configurations_know_the_same_sessions() {
+        let (first, session) = (view(everybody()), ada(1000));
+        let headers = request(&first, &session);
+        assert!(alive(&first, &headers, 1090));
+        let second = view(everybody()).knowing(&first);
+        assert!(alive(&second, &headers, 1180), "used 90 seconds ago, under the first");
+        second.not_saved(second.end(&session));
+        assert!(!alive(&first, &headers, 1181) && !alive(&second, &headers, 1181));
+        assert_eq!(first.take_unsaved().len(), 1);
+        let others = AccessPolicy { account_ids: vec![AccountId::parse("x").unwrap()], ..Default::default() };
+        let other = Session { id: SessionId::from_bytes([9; 16]), ..ada(1000) };
+        let headers = request(&first, &other);
+        assert!(alive(&first, &headers, 1001));
+        assert!(!alive(&view(others).knowing(&first), &headers, 1001), "nothing is admitted from a cache");
     }
 
     #[test]

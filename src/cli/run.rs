@@ -2,15 +2,20 @@
 
 use std::io;
 
+use http::{HeaderName, HeaderValue};
+
 use super::{Exit, RunArgs, Terminal, serve};
 use crate::app::{App, Listeners, Seams};
-use crate::config::{Config, LogFormat, SOCKET_NAMES};
+use crate::config::{Config, LoadOptions, LogFormat, SOCKET_NAMES, Sources, Tracing};
 use crate::ops::drain::OsSignals;
-use crate::ops::logging;
+use crate::ops::{Traces, TracingSettings, logging};
+use crate::secret::SecretString;
 
 /// Loads the configuration, starts, and serves.
 pub(super) fn run(args: &RunArgs, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
     let options = args.load_options(&terminal.environment);
+    // Before it is loaded: what changes from here on is a change.
+    let sources = Sources::read(&options);
     let config = match terminal.load(&options)? {
         Ok(config) => config,
         Err(exit) => return Ok(exit),
@@ -19,20 +24,43 @@ pub(super) fn run(args: &RunArgs, terminal: &mut Terminal<'_>) -> io::Result<Exi
         LogFormat::Json => logging::LogFormat::Json,
         LogFormat::Text => logging::LogFormat::Text,
     };
-    if let Err(error) = logging::init(format, config.ops.level.as_str()) {
-        writeln!(terminal.err, "anteroom: {error}")?;
-        return Ok(Exit::Failure);
+    let level = config.ops.level.as_str();
+    let traces = match &config.ops.tracing {
+        Some(wanted) => logging::init_with_traces(format, level, &collector(wanted)).map(Some),
+        None => logging::init(format, level).map(|()| None),
+    };
+    match traces {
+        Ok(traces) => serve(start(config, (options, sources), traces, terminal)),
+        Err(error) => {
+            writeln!(terminal.err, "anteroom: {error}")?;
+            Ok(Exit::Failure)
+        }
     }
-    serve(start(config, terminal))
 }
 
-async fn start(config: Config, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+fn collector(wanted: &Tracing) -> TracingSettings {
+    let header = |(name, value): &(HeaderName, HeaderValue)| {
+        (name.to_string(), SecretString::from(value.to_str().unwrap_or_default()))
+    };
+    TracingSettings {
+        endpoint: wanted.endpoint.to_string(),
+        sample: wanted.sample,
+        headers: wanted.headers.iter().map(header).collect(),
+    }
+}
+
+async fn start(
+    config: Config,
+    load: (LoadOptions, Sources),
+    traces: Option<Traces>,
+    terminal: &mut Terminal<'_>,
+) -> io::Result<Exit> {
     let signals = OsSignals::install()?;
     let callback = config.public_url.callback_url(&config.atlassian.callback_path);
     let names = terminal.environment.get(SOCKET_NAMES).unwrap_or_default();
     let systemd_names = names.split(':').map(str::to_owned).collect();
     let listeners = Listeners { systemd_names, ..Listeners::default() };
-    match App::start(config, Seams { listeners, ..Seams::default() }).await {
+    match App::start(config, Seams { listeners, traces, load: Some(load), ..Seams::default() }).await {
         Ok(app) => {
             let ops = app.ops_address().map(|address| address.to_string()).unwrap_or_default();
             let listen = app.address().map(|address| address.to_string()).unwrap_or_default();

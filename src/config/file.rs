@@ -53,6 +53,14 @@ impl ConfigFile {
         }
     }
 
+    /// Where the file is, or would be found if it were there.
+    pub(super) fn places(options: &LoadOptions) -> Vec<PathBuf> {
+        let asked =
+            options.config.clone().or_else(|| options.environment.get("ANTEROOM_CONFIG").map(PathBuf::from));
+        let usual = || vec![PathBuf::from("anteroom.toml"), PathBuf::from(SYSTEM_FILE)];
+        asked.map_or_else(usual, |path| vec![path]).iter().map(|path| options.folder.join(path)).collect()
+    }
+
     fn read(folder: &Path, path: &Path) -> Result<Self, Box<Finding>> {
         let shown = path.display().to_string();
         let whole = |what: String, remedy: &str| {

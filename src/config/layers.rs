@@ -156,6 +156,11 @@ impl Layers {
         })
     }
 
+    /// The merged settings as a tree.
+    pub(super) fn merged(&self) -> Option<Value> {
+        self.figment.extract().ok()
+    }
+
     /// Where a setting came from; for one that is not set, the table that it is missing from.
     pub(super) fn origin(&self, key: &KeyPath, shown: bool) -> Origin {
         let mut key = key.clone();

@@ -17,6 +17,7 @@ mod profile;
 mod raw;
 mod reference;
 mod shape;
+mod sources;
 mod valid;
 mod variables;
 
@@ -27,6 +28,7 @@ pub use environment::{Environment, SOCKET_NAMES};
 pub use finding::{ConfigErrors, Finding, Origin, Snippet, Warning};
 pub use reference::reference;
 pub use shape::json_schema;
+pub use sources::Sources;
 pub use valid::{
     AccessLogSchema, Atlassian, Audience, Balance, Branding, CertificateFiles, ClientCertificates, Dialect,
     Ejection, ForwardAuth, Headers, HealthCheck, Landing, Level, Limits, Listen, LogFormat, NewUser,

@@ -26,11 +26,15 @@ mod traced;
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Version};
 use http_body_util::{Either, Full};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -44,10 +48,11 @@ use self::peer::{Gatekeeper, Peer};
 pub use self::service::Dialect;
 use self::service::Service;
 use crate::auth::Auth;
+use crate::entropy::SystemEntropy;
 use crate::metrics::{Entrance, Open};
 use crate::net::TrustedProxies;
-use crate::ops::AccessLog;
 use crate::ops::listen::{Accepted, Listener};
+use crate::ops::{AccessLog, RequestIds};
 use crate::secret::SecretString;
 
 /// What is answered: bytes, or a gRPC message and its trailers.
@@ -66,11 +71,13 @@ const HTTP2_PING: Duration = Duration::from_secs(60);
 const MAX_HEAD: usize = 128 * 1024;
 /// Questions at a time on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 1024;
+/// How long a connection may rest before it is closed, once another process has taken over.
+const ONCE_MORE: Duration = Duration::from_secs(5);
 /// After a failure to accept, out of file descriptors most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What an operator chooses about forward-auth.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// The gateways that are listened to.
     pub trusted: TrustedProxies,
@@ -82,20 +89,66 @@ pub struct Settings {
 
 /// The forward-auth server, not yet listening.
 pub struct ForwardAuth {
-    service: Arc<Service>,
+    replacer: Replacer,
+}
+
+/// Puts other settings in force while gateways ask. A question under way keeps those that it began with; the next one on
+/// the same connection meets the new ones, and whoever is not trusted any more is turned away.
+#[derive(Clone)]
+pub struct Replacer {
+    in_force: Arc<ArcSwap<Service>>,
+    access_log: Arc<dyn AccessLog>,
+    request_ids: Arc<RequestIds>,
+    handing_over: Arc<AtomicBool>,
+}
+
+impl std::fmt::Debug for Replacer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replacer").finish_non_exhaustive()
+    }
+}
+
+impl Replacer {
+    /// Replaces the settings and the decision, together.
+    pub fn replace(&self, settings: Settings, auth: Arc<Auth>) {
+        self.in_force.store(service(settings, auth, &self.access_log, &self.request_ids));
+    }
+
+    /// From now on the end of serving means that another process serves in our place: connections that rest may ask
+    /// once more and are told to close, instead of being closed under a question that is on its way.
+    pub fn hand_over(&self) {
+        self.handing_over.store(true, Ordering::Relaxed);
+    }
+}
+
+fn service(
+    settings: Settings,
+    auth: Arc<Auth>,
+    access_log: &Arc<dyn AccessLog>,
+    request_ids: &Arc<RequestIds>,
+) -> Arc<Service> {
+    let gatekeeper = Gatekeeper::new(settings.trusted, settings.key);
+    let (access_log, request_ids) = (Arc::clone(access_log), Arc::clone(request_ids));
+    Arc::new(Service::new(auth, access_log, gatekeeper, request_ids, settings.oauth2_proxy))
 }
 
 impl ForwardAuth {
     /// Puts the parts together.
     pub fn new(settings: Settings, auth: Arc<Auth>, access_log: Arc<dyn AccessLog>) -> Self {
-        let gatekeeper = Gatekeeper::new(settings.trusted, settings.key);
-        Self { service: Arc::new(Service::new(auth, access_log, gatekeeper, settings.oauth2_proxy)) }
+        let request_ids = Arc::new(RequestIds::new(&SystemEntropy));
+        let in_force = Arc::new(ArcSwap::new(service(settings, auth, &access_log, &request_ids)));
+        Self { replacer: Replacer { in_force, access_log, request_ids, handing_over: Arc::default() } }
+    }
+
+    /// For other settings later on.
+    pub fn replacer(&self) -> Replacer {
+        self.replacer.clone()
     }
 
     /// Serves until `shutdown` turns true, then lets open requests finish for at most `drain_deadline`.
     pub async fn serve(
         self,
-        listener: Listener,
+        mut listener: Listener,
         mut shutdown: watch::Receiver<bool>,
         drain_deadline: Duration,
     ) {
@@ -107,14 +160,14 @@ impl ForwardAuth {
                 () = asked_to_stop(&mut shutdown) => break,
                 Some(_ended) = connections.join_next(), if !connections.is_empty() => {}
                 accepted = listener.accept() => {
-                    let service = Arc::clone(&self.service);
+                    let here = self.replacer.clone();
                     match accepted {
-                        Ok(accepted) if service.gatekeeper.knows(Peer::from(&accepted)) => {
-                            connections.spawn(serve(service, accepted, draining.clone()));
+                        Ok(accepted) if here.in_force.load().gatekeeper.knows(Peer::from(&accepted)) => {
+                            connections.spawn(serve(here, accepted, draining.clone()));
                         }
                         // A refusal is worth a moment and a place among a few, not a gateway's place.
                         Ok(stranger) => if let Ok(place) = Arc::clone(&strangers).try_acquire_owned() {
-                            let refusing = timeout(STRANGERS_TIME, serve(service, stranger, draining.clone()));
+                            let refusing = timeout(STRANGERS_TIME, serve(here, stranger, draining.clone()));
                             connections.spawn(async move {
                                 let _in_time = refusing.await;
                                 drop(place);
@@ -128,6 +181,9 @@ impl ForwardAuth {
                 }
             }
         }
+        if self.replacer.handing_over.load(Ordering::Relaxed) {
+            listener.keep_file();
+        }
         drop(listener);
         let all = async { while connections.join_next().await.is_some() {} };
         let _in_time = timeout(drain_deadline, all).await;
@@ -135,43 +191,57 @@ impl ForwardAuth {
     }
 }
 
-async fn serve(service: Arc<Service>, accepted: Accepted, shutdown: watch::Receiver<bool>) {
+async fn serve(here: Replacer, accepted: Accepted, shutdown: watch::Receiver<bool>) {
     let peer = Peer::from(&accepted);
     match accepted {
-        Accepted::Tcp(stream, _) => connection(service, stream, peer, shutdown).await,
-        Accepted::Unix(stream) => connection(service, stream, peer, shutdown).await,
+        Accepted::Tcp(stream, _) => connection(here, stream, peer, shutdown).await,
+        Accepted::Unix(stream) => connection(here, stream, peer, shutdown).await,
     }
 }
 
 async fn connection(
-    service: Arc<Service>,
+    here: Replacer,
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     peer: Peer,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let _open = Open::new(&service.auth.metrics().connections);
+    let _open = Open::new(&here.in_force.load().auth.metrics().connections);
     let server = server();
-    let asked = AtomicU64::new(0);
-    let answer = service_fn(|request| {
+    let (asked, http2) = (AtomicU64::new(0), AtomicBool::new(false));
+    let answer = service_fn(|request: Request<Incoming>| {
         asked.fetch_add(1, Ordering::Relaxed);
-        let service = Arc::clone(&service);
-        async move { Ok::<_, Infallible>(service.answer(request, peer).await) }
+        let streams = request.version() == Version::HTTP_2;
+        http2.store(streams, Ordering::Relaxed);
+        let service = here.in_force.load_full();
+        let leaving = Arc::clone(&here.handing_over);
+        async move {
+            let mut response = service.answer(request, peer).await;
+            if !streams && leaving.load(Ordering::Relaxed) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let serving = server.serve_connection(TokioIo::new(stream), answer);
     tokio::pin!(serving);
     let over = async {
         tokio::select! {
-            () = asked_to_stop(&mut shutdown) => {}
+            () = asked_to_stop(&mut shutdown) => {
+                // HTTP/2 has a word for it (GOAWAY, RFC 9113 §6.8), HTTP/1.1 says it with an answer.
+                if here.handing_over.load(Ordering::Relaxed) && !http2.load(Ordering::Relaxed) {
+                    sleep(ONCE_MORE).await;
+                }
+            }
             () = silent(&asked) => {}
         }
     };
     tokio::select! {
         biased;
-        ended = serving.as_mut() => return count(&service, ended),
+        ended = serving.as_mut() => return count(&here.in_force.load(), ended),
         () = over => {}
     }
     serving.as_mut().graceful_shutdown();
-    count(&service, serving.await);
+    count(&here.in_force.load(), serving.await);
 }
 
 /// Most errors are the peer's leaving. What hyper could not read it has answered itself.

@@ -30,7 +30,6 @@ use super::strangers::Strangers;
 use super::{Body, alias, answer, grpc, traced};
 use crate::auth::{Auth, Check, RequestFacts, SessionPermit};
 use crate::clock::{Clock, SystemClock};
-use crate::entropy::SystemEntropy;
 use crate::identity::headers::HeaderSet;
 use crate::metrics::{Decision, Exemplar, Mode};
 use crate::ops::tracing::place;
@@ -61,7 +60,7 @@ pub(super) struct Service {
     pub(super) auth: Arc<Auth>,
     pub(super) access_log: Arc<dyn AccessLog>,
     pub(super) gatekeeper: Gatekeeper,
-    pub(super) request_ids: RequestIds,
+    pub(super) request_ids: Arc<RequestIds>,
     pub(super) strangers: Strangers,
     /// What the log has said of gateways' questions lately.
     pub(super) remarks: Remarks,
@@ -107,9 +106,9 @@ impl Service {
         auth: Arc<Auth>,
         access_log: Arc<dyn AccessLog>,
         gatekeeper: Gatekeeper,
+        request_ids: Arc<RequestIds>,
         oauth2_proxy: Option<Dialect>,
     ) -> Self {
-        let request_ids = RequestIds::new(&SystemEntropy);
         Self {
             auth,
             access_log,

@@ -103,6 +103,9 @@ pub struct Metrics {
     tls_certificates: Family<FileLabels, Gauge>,
     limits: [Counter; Limit::ALL.len()],
     log_lines_dropped: Counter,
+    reloads: Family<OutcomeLabels, Counter>,
+    reload_succeeded: Gauge<u64, AtomicU64>,
+    reload_succeeded_at: Gauge<u64, AtomicU64>,
     /// Connections that are open now.
     pub connections: Gauge,
     /// Upgraded connections (WebSocket) that are open now.
@@ -213,6 +216,21 @@ impl Metrics {
                 "log_lines_dropped",
                 "Log lines lost to a full queue",
                 Counter::default()
+            ),
+            reloads: register!(
+                "config_reloads",
+                "Attempts to read the configuration anew, by outcome",
+                Family::default()
+            ),
+            reload_succeeded: register!(
+                "config_last_reload_successful",
+                "1 when the latest attempt to read the configuration succeeded",
+                Gauge::default()
+            ),
+            reload_succeeded_at: register!(
+                "config_last_reload_success_timestamp_seconds",
+                "When the configuration in force was last read",
+                Gauge::default()
             ),
             connections: register!("connections", "Open client connections", Gauge::default()),
             websockets: register!("websockets", "Open WebSockets", Gauge::default()),
@@ -339,6 +357,22 @@ impl Metrics {
     /// Counts log lines that were dropped.
     pub fn log_line_dropped(&self) {
         self.log_lines_dropped.inc();
+    }
+
+    /// Notes that the configuration was read: `applied`, `unchanged` or `failed`, at `now` in seconds. The first time is
+    /// the start of the process, which is no reload: [`Metrics::configured`].
+    pub fn reloaded(&self, outcome: &'static str, now: u64) {
+        self.reloads.get_or_create(&OutcomeLabels { outcome }).inc();
+        match outcome {
+            "failed" => drop(self.reload_succeeded.set(0)),
+            _ => self.configured(now),
+        }
+    }
+
+    /// Notes that what is in force was read well, at `now` in seconds.
+    pub fn configured(&self, now: u64) {
+        self.reload_succeeded.set(1);
+        self.reload_succeeded_at.set(now);
     }
 
     /// Sets the number of sessions in use.

@@ -6,7 +6,7 @@
 use std::fs::Permissions;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -43,12 +43,14 @@ pub enum Listener {
 
 /// The file of a Unix socket, removed when it is no longer listened on.
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+pub struct SocketFile(Option<PathBuf>);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Whoever removed it before us did the same.
-        let _gone = std::fs::remove_file(&self.0);
+        if let Some(path) = &self.0 {
+            // Whoever removed it before us did the same.
+            let _gone = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -75,6 +77,39 @@ impl Listener {
     pub fn adopt(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         TcpListener::from_std(listener).map(Self::Tcp)
+    }
+
+    /// A socket that another process has opened for `listen` and handed over, its file included.
+    ///
+    /// # Errors
+    /// It is no socket that can be listened on.
+    pub fn take_over(descriptor: OwnedFd, listen: &Listen) -> io::Result<Self> {
+        let tcp = std::net::TcpListener::from(descriptor);
+        if tcp.local_addr().is_ok() {
+            return Self::adopt(tcp);
+        }
+        let unix = std::os::unix::net::UnixListener::from(OwnedFd::from(tcp));
+        unix.set_nonblocking(true)?;
+        let file = match listen {
+            Listen::Unix { path, .. } => Some(SocketFile(Some(path.clone()))),
+            Listen::Tcp(_) | Listen::Systemd { .. } => None,
+        };
+        Ok(Self::Unix(UnixListener::from_std(unix)?, file))
+    }
+
+    /// The same socket once more, to be handed over. It stays open as long as either is.
+    ///
+    /// # Errors
+    /// No file descriptor is left.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.as_fd().try_clone_to_owned()
+    }
+
+    /// The file of a Unix socket belongs to another process from now on.
+    pub fn keep_file(&mut self) {
+        if let Self::Unix(_, Some(SocketFile(path))) = self {
+            *path = None;
+        }
     }
 
     /// Where it listens, if that is an address.
@@ -118,9 +153,9 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<Listener> {
     let finished = std::fs::set_permissions(&unfinished, Permissions::from_mode(mode))
         .and_then(|()| std::fs::rename(&unfinished, path));
     match finished {
-        Ok(()) => Ok(Listener::Unix(listener, Some(SocketFile(path.to_owned())))),
+        Ok(()) => Ok(Listener::Unix(listener, Some(SocketFile(Some(path.to_owned()))))),
         Err(error) => {
-            drop(SocketFile(unfinished));
+            drop(SocketFile(Some(unfinished)));
             Err(error)
         }
     }

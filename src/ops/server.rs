@@ -13,6 +13,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ struct Limits {
     buffer: usize,
 }
 
+/// How long the last answers may take.
+const LAST_ANSWER: Duration = Duration::from_millis(500);
+
 const LIMITS: Limits = Limits {
     connections: 64,
     head: Duration::from_secs(3),
@@ -76,6 +80,23 @@ impl OpsServer {
         Ok(Self { listener: TcpListener::bind(address).await?, limits: LIMITS })
     }
 
+    /// An address that is bound already.
+    ///
+    /// # Errors
+    /// It is no such socket.
+    pub fn adopt(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener: TcpListener::from_std(listener)?, limits: LIMITS })
+    }
+
+    /// The same socket once more, to be handed over. It stays open as long as either is.
+    ///
+    /// # Errors
+    /// No file descriptor is left.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.listener.as_fd().try_clone_to_owned()
+    }
+
     /// Where it listens.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
@@ -92,7 +113,7 @@ impl OpsServer {
             };
             let (accepted, slot) = tokio::select! {
                 next = next => next,
-                _ = shutdown.wait_for(|stop| *stop) => return,
+                _ = shutdown.wait_for(|stop| *stop) => break,
             };
             match accepted {
                 Ok((stream, _)) => {
@@ -116,6 +137,10 @@ impl OpsServer {
                 }
             }
         }
+        drop(self.listener);
+        // Whoever has been let in has an answer before the process is gone; one that says nothing is not waited for.
+        let everybody = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
+        let _in_time = timeout(LAST_ANSWER, slots.acquire_many(everybody)).await;
     }
 }
 

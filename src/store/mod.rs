@@ -114,4 +114,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the store answers, for readiness.
     async fn healthy(&self) -> Result<(), StoreError>;
+
+    /// Lets go of what only one process can hold, for the next one: everything is durable, and nothing but
+    /// [`Store::healthy`] works until [`Store::take_back`]. Nothing to do for a store that several can use.
+    async fn release(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Holds it again. After an error the next call that needs it tries once more.
+    async fn take_back(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }

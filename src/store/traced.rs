@@ -80,4 +80,12 @@ impl Store for TracedStore {
     async fn healthy(&self) -> Result<(), StoreError> {
         self.0.healthy().await
     }
+
+    async fn release(&self) -> Result<(), StoreError> {
+        self.0.release().await
+    }
+
+    async fn take_back(&self) -> Result<(), StoreError> {
+        self.0.take_back().await
+    }
 }

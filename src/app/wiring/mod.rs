@@ -25,7 +25,12 @@ pub(super) fn access_log(ops: &config::Ops, lines: &LineWriter) -> Arc<dyn Acces
     match ops.log_format {
         _ if !ops.access_log => Arc::new(access_log::Off),
         config::LogFormat::Json => {
-            Arc::new(access_log::JsonLines::new(lines.lines(), access_log::Schema::Anteroom))
+            let schema = match ops.access_log_schema {
+                config::AccessLogSchema::Anteroom => access_log::Schema::Anteroom,
+                config::AccessLogSchema::Ecs => access_log::Schema::Ecs,
+                config::AccessLogSchema::Ocsf => access_log::Schema::Ocsf,
+            };
+            Arc::new(access_log::JsonLines::new(lines.lines(), schema))
         }
         config::LogFormat::Text => Arc::new(access_log::Text::new(lines.lines())),
     }

@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 use super::audit::{Audit, AuditEvent};
 use super::*;
 use crate::atlassian::AtlassianError;
-use crate::clock::ManualClock;
+use crate::clock::{ManualClock, Timestamp};
 use crate::entropy::SystemEntropy;
 use crate::gate::Route;
 use crate::identity::headers::{Claim, Preset};

@@ -3,8 +3,10 @@
 //!
 //! Everything before the first byte of HTTP has one time limit, and ends at once when the process leaves.
 
+use std::future::pending;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pingora::apps::HttpServerApp as _;
 use pingora::protocols::http::ServerSession;
@@ -37,6 +39,8 @@ pub(super) struct House {
     pub(super) clients: Arc<Clients>,
     pub(super) remarks: Arc<Remarks>,
     pub(super) shutdown: watch::Receiver<bool>,
+    /// Whether the end of serving means that another process goes on: then who has just come is still served.
+    pub(super) handing_over: Arc<AtomicBool>,
 }
 
 /// A connection on which HTTP may begin.
@@ -55,7 +59,7 @@ impl House {
         let arrived = tokio::select! {
             biased;
             arrived = self.arrive(accepted) => arrived,
-            () = asked_to_stop(&mut leaving) => None,
+            () = turned_away(&mut leaving, &self.handing_over) => None,
         };
         let Some(Arrived { client, http2, _place }) = arrived else { return };
         let connection = Arc::clone(client.connection());
@@ -224,6 +228,14 @@ impl House {
 
     fn metrics(&self) -> &Metrics {
         self.phases.auth.metrics()
+    }
+}
+
+/// Waits until nobody who is still at the door is served.
+async fn turned_away(leaving: &mut watch::Receiver<bool>, handing_over: &AtomicBool) {
+    asked_to_stop(leaving).await;
+    if handing_over.load(Ordering::Relaxed) {
+        pending::<()>().await;
     }
 }
 

@@ -19,6 +19,7 @@ mod proxy_header;
 mod tls;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -26,7 +27,7 @@ use pingora::apps::HttpServerApp;
 use pingora::proxy::{HttpProxy, http_proxy};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::arrival::House;
 use self::clients::Clients;
@@ -48,6 +49,8 @@ use crate::ops::remarks::Remarks;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The limit of connections may have been raised meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long a connection may rest before it is closed, once another process has taken over.
+const ONCE_MORE: Duration = Duration::from_secs(5);
 
 /// The reverse proxy.
 pub struct Proxy {
@@ -62,6 +65,7 @@ pub struct Replacer {
     access_log: Arc<dyn AccessLog>,
     request_ids: Arc<RequestIds>,
     streams: Arc<Registry>,
+    handing_over: Arc<AtomicBool>,
 }
 
 impl Replacer {
@@ -77,6 +81,12 @@ impl Replacer {
         let old = self.in_force.swap(Arc::clone(&phases));
         phases.upstreams.take_over(&old.upstreams, phases.auth.metrics());
         Ok(())
+    }
+
+    /// From now on the end of serving means that another process serves in our place: connections that rest may ask
+    /// once more and are told to close, instead of being closed under a request that is on its way (RFC 9112 §9.5).
+    pub fn hand_over(&self) {
+        self.handing_over.store(true, Ordering::Relaxed);
     }
 }
 
@@ -131,7 +141,8 @@ impl Proxy {
         show_expiries(&phases);
         let in_force = Arc::new(ArcSwap::from_pointee(phases));
         let app = Arc::new(http_proxy(&Arc::new(conf), App(Arc::clone(&in_force))));
-        Ok(Self { app, replacer: Replacer { in_force, access_log, request_ids, streams } })
+        let handing_over = Arc::default();
+        Ok(Self { app, replacer: Replacer { in_force, access_log, request_ids, streams, handing_over } })
     }
 
     /// For other settings later on.
@@ -142,7 +153,7 @@ impl Proxy {
     /// Serves until `shutdown` turns true, then drains for at most `drain_deadline`.
     pub async fn serve(
         self,
-        listener: Listener,
+        mut listener: Listener,
         mut shutdown: watch::Receiver<bool>,
         drain_deadline: Duration,
     ) -> Drained {
@@ -171,6 +182,7 @@ impl Proxy {
                             clients: Arc::clone(&clients),
                             remarks: Arc::clone(&remarks),
                             shutdown: draining.clone(),
+                            handing_over: Arc::clone(&self.replacer.handing_over),
                         };
                         connections.spawn(house.welcome(accepted));
                     }
@@ -181,10 +193,21 @@ impl Proxy {
                 },
             }
         }
+        let handing_over = self.replacer.handing_over.load(Ordering::Relaxed);
+        if handing_over {
+            listener.keep_file();
+        }
         drop(listener);
         self.replacer.in_force.load().upstreams.stop();
+        let open = connections.len();
+        let began = Instant::now();
+        if handing_over {
+            let all = async { while connections.join_next().await.is_some() {} };
+            let _in_time = timeout(ONCE_MORE.min(drain_deadline), all).await;
+        }
         self.app.http_cleanup().await;
-        drain(connections, drain_deadline).await
+        let drained = drain(connections, drain_deadline.saturating_sub(began.elapsed())).await;
+        Drained { finished: open.saturating_sub(drained.aborted), ..drained }
     }
 }
 

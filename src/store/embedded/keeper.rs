@@ -6,8 +6,9 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
@@ -29,6 +30,8 @@ type Look = Box<dyn FnOnce(Result<&ReadTransaction, String>) + Send>;
 enum Work {
     Write(Change),
     Read(Look),
+    /// Closes the file and gives up its lock, then tells the caller.
+    Release(oneshot::Sender<Result<(), String>>),
 }
 
 /// The way to the keeper. Dropping it finishes what was handed in and closes the file.
@@ -37,6 +40,7 @@ pub(super) struct Keeper {
     queue: Option<mpsc::Sender<Work>>,
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
+    released: Arc<AtomicBool>,
 }
 
 /// Whether a change still counts when whoever asked for it has gone.
@@ -53,9 +57,16 @@ impl Keeper {
     pub(super) fn start(lock: Lock, db: Database) -> io::Result<Self> {
         let (queue, work) = mpsc::channel(QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
-        let mut state = State { lock, db: Some(db), commits: Arc::clone(&commits) };
+        let released = Arc::new(AtomicBool::new(false));
+        let mut state = State {
+            path: lock.path().to_owned(),
+            lock: Some(lock),
+            db: Some(db),
+            commits: Arc::clone(&commits),
+            released: Arc::clone(&released),
+        };
         let thread = thread::Builder::new().name("anteroom-store".into()).spawn(move || state.run(work))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), commits })
+        Ok(Self { queue: Some(queue), thread: Some(thread), commits, released })
     }
 
     /// How often a transaction has been committed.
@@ -102,6 +113,23 @@ impl Keeper {
         self.submit(Work::Read(Box::new(work)), answered).await
     }
 
+    /// After everything that was handed in before: the file is closed for another process. Work that comes later fails.
+    pub(super) async fn release(&self) -> Result<(), String> {
+        let (done, answered) = oneshot::channel();
+        self.released.store(true, Ordering::SeqCst);
+        self.submit(Work::Release(done), answered).await
+    }
+
+    /// The next piece of work opens the file again.
+    pub(super) fn take_back(&self) {
+        self.released.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether the file is with another process, or on its way.
+    pub(super) fn released(&self) -> bool {
+        self.released.load(Ordering::SeqCst)
+    }
+
     async fn submit<T>(
         &self,
         work: Work,
@@ -125,9 +153,12 @@ impl Drop for Keeper {
 
 /// What the thread owns.
 struct State {
-    lock: Lock,
+    path: PathBuf,
+    /// With another process when there is none.
+    lock: Option<Lock>,
     db: Option<Database>,
     commits: Arc<AtomicU64>,
+    released: Arc<AtomicBool>,
 }
 
 impl State {
@@ -144,11 +175,12 @@ impl State {
     }
 
     fn serve(&mut self, batch: Vec<Work>) {
-        let (mut changes, mut looks) = (Vec::new(), Vec::new());
+        let (mut changes, mut looks, mut releases) = (Vec::new(), Vec::new(), Vec::new());
         for work in batch {
             match work {
                 Work::Write(change) => changes.push(change),
                 Work::Read(look) => looks.push(look),
+                Work::Release(done) => releases.push(done),
             }
         }
         let mut settles = Vec::new();
@@ -159,6 +191,11 @@ impl State {
         }
         settles.into_iter().for_each(|settle| settle(fate.clone()));
         self.look_up(looks);
+        for done in releases {
+            // In this order: whoever gets the lock next must find the file closed.
+            (self.db, self.lock) = (None, None);
+            let _ = done.send(Ok(()));
+        }
     }
 
     /// One transaction for all of them. An error means that none of those in `settles` can be relied upon.
@@ -191,9 +228,18 @@ impl State {
     }
 
     fn db(&mut self) -> Result<&Database, String> {
+        if self.lock.is_none() && self.released.load(Ordering::SeqCst) {
+            return Err("another process has the file".into());
+        }
         let db = match self.db.take() {
             Some(db) => db,
-            None => self.lock.reopen().map_err(|e| e.to_string())?,
+            None => {
+                let lock = match self.lock.take() {
+                    Some(lock) => lock,
+                    None => Lock::take(&self.path).map_err(|e| e.to_string())?,
+                };
+                self.lock.insert(lock).reopen().map_err(|e| e.to_string())?
+            }
         };
         Ok(self.db.insert(db))
     }

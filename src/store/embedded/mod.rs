@@ -104,8 +104,21 @@ impl Store for EmbeddedStore {
     }
 
     async fn healthy(&self) -> Result<(), StoreError> {
+        if self.keeper.released() {
+            // On its way to another process, which answers for it from then on.
+            return Ok(());
+        }
         // After a failure of the disk this opens the file again, or says why it cannot.
         self.keeper.read(tables::probe).await.map_err(failed("read its file"))
+    }
+
+    async fn release(&self) -> Result<(), StoreError> {
+        self.keeper.release().await.map_err(failed("close its file"))
+    }
+
+    async fn take_back(&self) -> Result<(), StoreError> {
+        self.keeper.take_back();
+        self.healthy().await
     }
 }
 
@@ -158,6 +171,25 @@ mod tests {
         assert_eq!(store.activity(at(99)).await.unwrap(), [seen]);
         let again = store.record_sign_in(&ada, at(2)).await.unwrap();
         assert_eq!(again, Novelty::Known { acknowledged: true });
+    }
+
+    #[tokio::test]
+    async fn a_file_changes_hands_and_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.redb");
+        let ada = person("1:ada");
+        let first = EmbeddedStore::open(&path).unwrap();
+        assert!(matches!(EmbeddedStore::open(&path), Err(OpenError::InUse(_))));
+        assert_eq!(first.record_sign_in(&ada, at(1)).await.unwrap(), Novelty::New);
+        first.release().await.unwrap();
+        assert!(first.account(&ada.account_id).await.is_err() && first.healthy().await.is_ok());
+        let second = EmbeddedStore::open(&path).unwrap();
+        second.acknowledge(&ada.account_id).await.unwrap();
+        assert!(first.take_back().await.is_err(), "the other one holds it");
+        drop(second);
+        let known = first.account(&ada.account_id).await.unwrap().unwrap();
+        assert!(known.acknowledged, "without being asked a second time");
+        assert!(matches!(EmbeddedStore::open(&path), Err(OpenError::InUse(_))));
     }
 
     #[tokio::test]

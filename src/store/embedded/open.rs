@@ -90,6 +90,11 @@ impl Lock {
         }
     }
 
+    /// The store's path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Opens the file, or makes it when there is none.
     pub(super) fn open(&self) -> Result<Database, OpenError> {
         let path = &self.path;
