@@ -17,6 +17,7 @@ mod limits;
 mod memory;
 pub(crate) mod rig;
 mod smuggling;
+mod smuggling_http2;
 mod streams;
 mod strictness;
 mod tls;
