@@ -7,6 +7,7 @@ mod entrance_limits;
 mod entrance_peers;
 mod entrance_tls;
 mod event_stream;
+mod foreign;
 mod headers;
 mod http10;
 mod http2;
