@@ -14,7 +14,7 @@ use crate::support::DEADLINE;
 use crate::support::http2::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Http2Client, RST_STREAM, RawHttp2, block,
 };
-use crate::support::raw::exchange;
+use crate::support::raw::{RawClient, exchange};
 
 const EVIL: &str = "GET /evil HTTP/1.1\r\nHost: app.example\r\n\r\n";
 
@@ -22,27 +22,30 @@ const EVIL: &str = "GET /evil HTTP/1.1\r\nHost: app.example\r\n\r\n";
 /// cookie, which is `NAME=VALUE`, `LONG` for 40 000 letters.
 struct Attack {
     name: &'static str,
-    /// Fields instead of those of the same name in a plain signed-in POST; an empty name: none instead.
+    /// Fields instead of those of the same name in a plain signed-in POST.
     instead: &'static [(&'static str, &'static str)],
     /// Fields at the end of the header.
     more: &'static [(&'static str, &'static str)],
     /// Frames of data.
     data: &'static [&'static str],
     trailers: &'static [(&'static str, &'static str)],
+    /// Frames of data behind the end.
+    late: &'static [&'static str],
 }
 
 const fn fields(name: &'static str, more: &'static [(&'static str, &'static str)]) -> Attack {
-    Attack { name, instead: &[], more, data: &["EVIL"], trailers: &[] }
+    Attack { name, instead: &[], more, data: &["EVIL"], trailers: &[], late: &[] }
 }
 
 const fn instead(name: &'static str, instead: &'static [(&'static str, &'static str)]) -> Attack {
-    Attack { name, instead, more: &[], data: &["EVIL"], trailers: &[] }
+    Attack { name, instead, more: &[], data: &["EVIL"], trailers: &[], late: &[] }
 }
 
 const fn trailers(name: &'static str, trailers: &'static [(&'static str, &'static str)]) -> Attack {
-    Attack { name, instead: &[], more: &[], data: &["EVIL"], trailers }
+    Attack { name, instead: &[], more: &[], data: &["EVIL"], trailers, late: &[] }
 }
 
+#[rustfmt::skip]
 const ATTACKS: &[Attack] = &[
     // H2.CL
     fields("no length", &[]),
@@ -60,56 +63,14 @@ const ATTACKS: &[Attack] = &[
     fields("a length that wraps", &[("content-length", "18446744073709551657")]),
     fields("an empty length", &[("content-length", "")]),
     fields("a length under another name", &[("content_length", "0")]),
-    Attack {
-        name: "a length and no data",
-        instead: &[],
-        more: &[("content-length", "41")],
-        data: &[""],
-        trailers: &[],
-    },
-    Attack {
-        name: "a length, in pieces",
-        instead: &[],
-        more: &[("content-length", "41")],
-        data: &["", "EVIL", ""],
-        trailers: &[],
-    },
-    Attack {
-        name: "more after the length",
-        instead: &[],
-        more: &[("content-length", "41")],
-        data: &["EVIL", "EVIL"],
-        trailers: &[],
-    },
+    Attack { name: "a length and no data", instead: &[], more: &[("content-length", "41")], data: &[""], trailers: &[], late: &[] },
+    Attack { name: "a length, in pieces", instead: &[], more: &[("content-length", "41")], data: &["", "EVIL", ""], trailers: &[], late: &[] },
+    Attack { name: "more after the length", instead: &[], more: &[("content-length", "41")], data: &["EVIL", "EVIL"], trailers: &[], late: &[] },
     // H2.TE
-    Attack {
-        name: "chunks",
-        instead: &[],
-        more: &[("transfer-encoding", "chunked")],
-        data: &["0\r\n\r\nEVIL"],
-        trailers: &[],
-    },
-    Attack {
-        name: "chunks and a length",
-        instead: &[],
-        more: &[("transfer-encoding", "chunked"), ("content-length", "46")],
-        data: &["0\r\n\r\nEVIL"],
-        trailers: &[],
-    },
-    Attack {
-        name: "chunks under another name",
-        instead: &[],
-        more: &[("transfer_encoding", "chunked")],
-        data: &["0\r\n\r\nEVIL"],
-        trailers: &[],
-    },
-    Attack {
-        name: "chunks that nobody announced",
-        instead: &[],
-        more: &[],
-        data: &["0\r\n\r\nEVIL"],
-        trailers: &[],
-    },
+    Attack { name: "chunks", instead: &[], more: &[("transfer-encoding", "chunked")], data: &["0\r\n\r\nEVIL"], trailers: &[], late: &[] },
+    Attack { name: "chunks and a length", instead: &[], more: &[("transfer-encoding", "chunked"), ("content-length", "46")], data: &["0\r\n\r\nEVIL"], trailers: &[], late: &[] },
+    Attack { name: "chunks under another name", instead: &[], more: &[("transfer_encoding", "chunked")], data: &["0\r\n\r\nEVIL"], trailers: &[], late: &[] },
+    Attack { name: "chunks that nobody announced", instead: &[], more: &[], data: &["0\r\n\r\nEVIL"], trailers: &[], late: &[] },
     fields("another coding", &[("transfer-encoding", "identity")]),
     fields("te", &[("te", "chunked")]),
     fields("te, in a list", &[("te", "trailers, chunked")]),
@@ -186,14 +147,47 @@ const ATTACKS: &[Attack] = &[
     trailers("a length at the end", &[("content-length", "0")]),
     trailers("chunks at the end", &[("transfer-encoding", "chunked")]),
     trailers("a path in the trailers", &[(":path", "/evil")]),
-    trailers(
-        "a whole request in the trailers",
-        &[(":method", "GET"), (":path", "/evil"), (":authority", "app.example"), ("cookie", "SESSION")],
-    ),
+    trailers("a whole request in the trailers", &[(":method", "GET"), (":path", "/evil"), (":authority", "app.example"), ("cookie", "SESSION")]),
     trailers("line ends in the trailers", &[("x", "1\r\n\r\nEVIL")]),
     trailers("line ends in a trailer's name", &[("x\r\n\r\nEVIL", "1")]),
     trailers("huge trailers", &[("x-a", "LONG"), ("x-b", "LONG"), ("x-c", "LONG")]),
+    Attack { name: "data behind the end", instead: &[], more: &[], data: &["x"], trailers: &[], late: &["EVIL"] },
+    Attack { name: "data behind the trailers", instead: &[], more: &[], data: &["x"], trailers: &[("x-late", "1")], late: &["EVIL"] },
     fields("a huge header", &[("x-a", "LONG"), ("x-b", "LONG"), ("x-c", "LONG")]),
+];
+
+/// What the engine takes for a broken compression state or for abuse: it ends the connection. All else is the matter of its
+/// stream.
+const END_THE_CONNECTION: &[&str] = &[
+    "a line end in a value",
+    "a request in a value",
+    "LF in a value",
+    "CR in a value",
+    "NUL in a value",
+    "a line end in a name",
+    "a request in a name",
+    "NUL in a name",
+    "a colon in a name",
+    "a colon after a name",
+    "a space after a name",
+    "a tab before a name",
+    "a name in upper case",
+    "a length in upper case",
+    "no name",
+    "a line end in the method",
+    "a path in the method",
+    "a space in the method",
+    "NUL in the method",
+    "no method",
+    "a field that nobody knows",
+    "a host with a line end",
+    "the cookie behind a line end",
+    "the cookie behind NUL",
+    "a line end in a crumb",
+    "line ends in the trailers",
+    "line ends in a trailer's name",
+    "huge trailers",
+    "a huge header",
 ];
 
 impl Attack {
@@ -232,8 +226,9 @@ impl Attack {
         if !self.trailers.is_empty() {
             let late: Vec<_> = self.trailers.iter().map(|(n, v)| (filled(n), filled(v))).collect();
             header(raw, stream, END_STREAM, &late).await?;
-            // And what is behind the end.
-            raw.frame(DATA, END_STREAM, stream, EVIL.as_bytes()).await?;
+        }
+        for piece in self.late {
+            raw.frame(DATA, END_STREAM, stream, filled(piece).as_bytes()).await?;
         }
         Ok(())
     }
@@ -304,7 +299,7 @@ async fn attack(server: &Server) {
     plan.settings.entrance.http2 = true;
     let rig = Rig::start(plan).await;
     assert_eq!(EVIL.len(), 41);
-    let (mut failures, mut survived) = (Vec::new(), 0);
+    let (mut failures, mut gone) = (Vec::new(), Vec::new());
     for (number, attack) in ATTACKS.iter().enumerate() {
         let [before, beside, after] = ["before", "beside", "after"].map(|name| format!("/{name}-{number}"));
         let mut raw = RawHttp2::connect(rig.address).await;
@@ -313,7 +308,10 @@ async fn attack(server: &Server) {
         let _hung_up = attack.send(&mut raw, 3, &rig, &format!("/attack-{number}")).await;
         let _hung_up = ask(&mut raw, 5, &rig, &beside).await;
         got.extend(answers(&mut raw, 5).await);
-        survived += usize::from(got.contains_key(&5));
+        // After data behind the end, it depends on how far the stream was.
+        if !got.contains_key(&5) && attack.late.is_empty() {
+            gone.push(attack.name);
+        }
         if got.get(&1) != Some(&before) || got.get(&5).is_some_and(|body| *body != beside) {
             failures.push(format!("{}: the neighbours got {got:?}", attack.name));
         }
@@ -338,9 +336,8 @@ async fn attack(server: &Server) {
     let read = server.log();
     let of = |part: &str| read.iter().filter(|line| line.contains(part)).count();
     assert_eq!((of("evil"), of("before-"), of("after-")), (0, ATTACKS.len(), 4 * ATTACKS.len()), "{read:#?}");
-    // Some attacks end their connection, most their stream only; and some are requests after all.
-    println!("{survived} of {} connections survived, {} attacks were read", ATTACKS.len(), of("/attack-"));
-    assert!(survived > ATTACKS.len() / 2, "{survived} of {}", ATTACKS.len());
+    assert_eq!(gone, END_THE_CONNECTION);
+    // Some are requests after all.
     assert!(of("/attack-") >= 10, "{read:#?}");
     assert!(failures.is_empty(), "{failures:#?}");
 }
@@ -381,4 +378,24 @@ async fn nothing_is_smuggled_to_nginx() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_smuggled_to_python() {
     attack(&Server::python().await).await;
+}
+
+/// Would the judges see it? Asked directly, both servers read the hidden request, and say so.
+#[tokio::test]
+async fn the_servers_tell_of_what_is_smuggled() {
+    for server in [Server::nginx().await, Server::python().await] {
+        let mut client = RawClient::connect(server.address).await;
+        client
+            .send(format!("POST /plain HTTP/1.1\r\nHost: app.example\r\nContent-Length: 0\r\n\r\n{EVIL}"))
+            .await;
+        assert_eq!(client.response().await.text(), "/plain");
+        assert_eq!(client.response().await.text(), "/evil");
+        let logged = async {
+            while server.log() != ["POST /plain", "GET /evil"] {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let logged = tokio::time::timeout(DEADLINE, logged).await;
+        assert!(logged.is_ok(), "{:?}", server.log());
+    }
 }
