@@ -106,6 +106,7 @@ pub struct App {
     lines: LineWriter,
     traces: Option<Traces>,
     reloader: Option<Reloader>,
+    next: Option<Next>,
     previous: Option<Previous>,
     shutdown_delay: Duration,
     drain_timeout: Duration,
@@ -191,10 +192,10 @@ impl App {
             listening.map_err(|source| StartError::UpgradeSocket { path, source })
         });
         let mut previous = previous.transpose()?;
-        if let Some(next) = next {
+        if let Some(next) = &next {
             next.ready().await?;
         }
-        // From here on nothing may fail: the other process is gone.
+        // From here on nothing may fail: the other process is about to go.
         if let Some(previous) = &mut previous {
             previous.appear();
         }
@@ -209,6 +210,7 @@ impl App {
             lines,
             traces,
             reloader,
+            next,
             previous,
             shutdown_delay,
             drain_timeout,
@@ -238,6 +240,9 @@ impl App {
         let ops = self.ops.map(|ops| tokio::spawn(ops.serve(state, finished)));
         let tidy = tokio::spawn(tidy(Arc::clone(&self.in_force), self.clock, stopping.clone()));
         let mut serving = tokio::spawn(self.servers.serve(stopping, self.drain_timeout));
+        if let Some(next) = self.next {
+            next.serving().await;
+        }
         let reloading = self.reloader.map(|reloader| tokio::spawn(reloader.run()));
         let first = leave_when(&mut signals, self.previous).await;
         if let Some(reloading) = reloading {

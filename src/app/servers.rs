@@ -2,7 +2,6 @@
 //! the decision is there, served until the word to stop.
 
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,9 +97,9 @@ impl Bound {
     /// The same sockets once more, for the process that comes after this one.
     pub(super) fn sockets(&self, config: &Config) -> std::io::Result<Vec<Socket>> {
         let mut sockets = Vec::new();
-        if let (Some((listener, ..)), Some(wanted)) = (&self.proxy, &config.proxy) {
-            let descriptor = listener.as_fd().try_clone_to_owned()?;
-            sockets.push(Socket { name: "proxy", place: wanted.listen.to_string(), descriptor });
+        if let (Some((listener, _)), Some(wanted)) = (&self.proxy, &config.proxy) {
+            let (place, descriptor) = (wanted.listen.to_string(), listener.descriptor()?);
+            sockets.push(Socket { name: "proxy", place, descriptor });
         }
         if let (Some((listener, _)), Some(wanted)) = (&self.forward_auth, &config.forward_auth) {
             let (place, descriptor) = (wanted.listen.to_string(), listener.descriptor()?);

@@ -15,6 +15,7 @@ mod identity_api;
 mod landing;
 pub mod live;
 mod onward;
+mod parts;
 mod provisioned;
 mod rate;
 pub mod sessions;
@@ -26,13 +27,14 @@ mod upkeep;
 mod visible;
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use tokio::sync::Semaphore;
 
 use self::audit::Audit;
 use self::live::Presenter;
+use self::parts::Around;
 use self::sessions::{Presented, Sessions};
 use crate::atlassian::Identify;
 use crate::clock::Clock;
@@ -41,17 +43,16 @@ use crate::gate::{Asker, CanonicalPath, Origin, OriginId, Origins, Permit, Route
 use crate::identity::headers::{HeaderSet, Layout};
 use crate::metrics::{Decision, Metrics, Mode};
 use crate::pages::Pages;
-use crate::policy::AccessPolicy;
 use crate::reply::Reply;
-use crate::session::Lifetimes;
 use crate::session::cookie::CookieNames;
-use crate::session::seal::{KeyRing, Purpose};
+use crate::session::seal::Purpose;
 use crate::store::{Store, StoreError};
 
 pub use end::End;
 pub use endpoint::Endpoint;
 pub use landing::{Landing, Landings, NewUserUntil};
 pub use live::LiveSession;
+pub use parts::{Choices, Parts, Settings};
 
 /// What a shell knows of a request.
 #[derive(Clone, Copy, Debug)]
@@ -88,79 +89,6 @@ pub enum Check {
     Answer(Reply),
 }
 
-/// What an operator chooses about signing in.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The addresses of the apps, that of Atlassian's callback first.
-    pub origins: Arc<Origins>,
-    /// The domain whose hosts share one session cookie. Without it every host has its own.
-    pub cookie_domain: Option<String>,
-    /// The path of the OAuth callback.
-    pub callback_path: String,
-    /// The callback as it must be registered at Atlassian.
-    pub callback_url: String,
-    /// The scopes asked for, for the operator's hint on error pages.
-    pub scopes: String,
-    /// Whether a PKCE challenge is sent.
-    pub pkce: bool,
-    /// Whether people see a sign-in page before Atlassian's.
-    pub sign_in_page: bool,
-    /// Where people land.
-    pub landings: Landings,
-    /// How long an account counts as new.
-    pub new_user_until: NewUserUntil,
-    /// How long sessions live.
-    pub lifetimes: Lifetimes,
-    /// How many sign-ins may begin at one client address, at once and again within a minute. No limit without.
-    pub sign_in_rate: Option<NonZeroU32>,
-}
-
-/// What [`Auth`] is made of.
-pub struct Parts {
-    /// The operator's choices.
-    pub settings: Settings,
-    /// The session secrets.
-    pub keys: KeyRing,
-    /// The route table.
-    pub routes: Routes,
-    /// Who may sign in.
-    pub access: AccessPolicy,
-    /// What the upstream is told.
-    pub presenter: Presenter,
-    /// Atlassian.
-    pub atlassian: Arc<dyn Identify>,
-    /// What outlives a process.
-    pub store: Arc<dyn Store>,
-    /// What people see.
-    pub pages: Pages,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// What is written down about people.
-    pub audit: Arc<dyn Audit>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Chance.
-    pub entropy: Arc<dyn Entropy>,
-}
-
-/// The parts that follow from the configuration alone, and may therefore be others tomorrow. See [`Parts`].
-pub struct Choices {
-    /// The operator's choices.
-    pub settings: Settings,
-    /// The session secrets.
-    pub keys: KeyRing,
-    /// The route table.
-    pub routes: Routes,
-    /// Who may sign in.
-    pub access: AccessPolicy,
-    /// What the upstream is told.
-    pub presenter: Presenter,
-    /// Atlassian.
-    pub atlassian: Arc<dyn Identify>,
-    /// What people see.
-    pub pages: Pages,
-}
-
 /// The authentication core of one app.
 pub struct Auth {
     settings: Settings,
@@ -177,20 +105,11 @@ pub struct Auth {
     audit: Arc<dyn Audit>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    gate: Arc<departure::Gate>,
     sign_in_rate: Option<rate::SignInRate>,
+    budgets: Arc<rate::Budgets>,
     /// Sign-ins that may be completed at Atlassian at the same time.
-    exchanges: tokio::sync::Semaphore,
-    gate: Arc<departure::Gate>,
-}
-
-/// What stays as it is when the configuration changes.
-struct Around {
-    store: Arc<dyn Store>,
-    metrics: Arc<Metrics>,
-    audit: Arc<dyn Audit>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    gate: Arc<departure::Gate>,
+    exchanges: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Auth {
@@ -205,7 +124,9 @@ impl Auth {
         let Parts { settings, keys, routes, access, presenter, atlassian, pages, .. } = parts;
         let Parts { store, metrics, audit, clock, entropy, .. } = parts;
         let choices = Choices { settings, keys, routes, access, presenter, atlassian, pages };
-        let around = Around { store, metrics, audit, clock, entropy, gate: Arc::default() };
+        let (gate, budgets) = Default::default();
+        let exchanges = Arc::new(Semaphore::new(callback::EXCHANGES));
+        let around = Around { store, metrics, audit, clock, entropy, gate, budgets, exchanges };
         let auth = Self::put_together(choices, around, |sessions| sessions);
         let now = auth.clock.now();
         auth.sessions.load(&auth.store.ended_sessions(now).await?, &auth.store.activity(now).await?);
@@ -223,13 +144,15 @@ impl Auth {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             gate: Arc::clone(&self.gate),
+            budgets: Arc::clone(&self.budgets),
+            exchanges: Arc::clone(&self.exchanges),
         };
         Self::put_together(choices, around, |sessions| sessions.knowing(&self.sessions))
     }
 
     fn put_together(choices: Choices, around: Around, knowing: impl FnOnce(Sessions) -> Sessions) -> Self {
         let Choices { settings, keys, routes, access, presenter, atlassian, pages } = choices;
-        let Around { store, metrics, audit, clock, entropy, gate } = around;
+        let Around { store, metrics, audit, clock, entropy, gate, budgets, exchanges } = around;
         let own = CookieNames::new(settings.origins.central().secure());
         let names = match &settings.cookie_domain {
             Some(domain) => own.shared_by(domain),
@@ -240,8 +163,9 @@ impl Auth {
         Self {
             cookies: cookies::FlowCookies::new(names, &keys),
             csrf: keys.csrf_keys(),
-            sign_in_rate: settings.sign_in_rate.map(rate::SignInRate::new),
-            exchanges: tokio::sync::Semaphore::new(callback::EXCHANGES),
+            sign_in_rate: settings
+                .sign_in_rate
+                .map(|per_minute| rate::SignInRate::new(per_minute, Arc::clone(&budgets))),
             settings,
             routes,
             sessions: knowing(sessions),
@@ -255,6 +179,8 @@ impl Auth {
             clock,
             entropy,
             gate,
+            budgets,
+            exchanges,
         }
     }
 

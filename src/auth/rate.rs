@@ -7,6 +7,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -19,20 +20,34 @@ const MINUTE: u64 = 60_000;
 /// How long the log says nothing more of it, in milliseconds.
 const QUIET: u64 = 10_000;
 
-/// The budgets of all clients.
-#[derive(Debug)]
-pub(super) struct SignInRate {
-    /// What one sign-in costs, in milliseconds.
-    cost: u64,
+/// What is left to each client. It outlives a change of the limit: a budget is kept as the part of a minute that it takes
+/// to fill up again.
+#[derive(Debug, Default)]
+pub(super) struct Budgets {
     full_again: HashMap<IpAddr, AtomicU64>,
     said: AtomicU64,
 }
 
+impl Budgets {
+    /// Forgets the clients whose budget is whole.
+    pub(super) fn forget(&self, now: u64) {
+        self.full_again.pin().retain(|_, full_again| full_again.load(Ordering::Relaxed) > now);
+    }
+}
+
+/// How fast the budgets of all clients are spent.
+#[derive(Debug)]
+pub(super) struct SignInRate {
+    /// What one sign-in costs, in milliseconds.
+    cost: u64,
+    budgets: Arc<Budgets>,
+}
+
 impl SignInRate {
     /// So many at once, and as many again within a minute.
-    pub(super) fn new(per_minute: NonZeroU32) -> Self {
+    pub(super) fn new(per_minute: NonZeroU32, budgets: Arc<Budgets>) -> Self {
         let cost = (MINUTE / u64::from(per_minute.get())).max(1);
-        Self { cost, full_again: HashMap::new(), said: AtomicU64::new(0) }
+        Self { cost, budgets }
     }
 
     /// Takes one from a client's budget; `now` in milliseconds. `Err` is when to try again. Clients that nobody can tell
@@ -41,7 +56,7 @@ impl SignInRate {
         if client.is_unspecified() {
             return Ok(());
         }
-        let budgets = self.full_again.pin();
+        let budgets = self.budgets.full_again.pin();
         let (whole, client) = (self.cost.saturating_mul(MINUTE / self.cost), network(client));
         let budget = match budgets.get(&client) {
             Some(budget) => budget,
@@ -60,16 +75,12 @@ impl SignInRate {
         })
     }
 
-    /// Forgets the clients whose budget is whole.
-    pub(super) fn forget(&self, now: u64) {
-        self.full_again.pin().retain(|_, full_again| full_again.load(Ordering::Relaxed) > now);
-    }
-
     /// Whether it is time to speak of it in the log again.
     pub(super) fn worth_saying(&self, now: u64) -> bool {
-        let said = self.said.load(Ordering::Relaxed);
+        let last = &self.budgets.said;
+        let said = last.load(Ordering::Relaxed);
         let due = said == 0 || now.abs_diff(said) >= QUIET;
-        due && self.said.compare_exchange(said, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        due && last.compare_exchange(said, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -88,7 +99,7 @@ mod tests {
     const NOW: u64 = 1_800_000_000_000;
 
     fn rate(per_minute: u32) -> SignInRate {
-        SignInRate::new(NonZeroU32::new(per_minute).unwrap())
+        SignInRate::new(NonZeroU32::new(per_minute).unwrap(), Arc::default())
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -143,8 +154,19 @@ mod tests {
         let rate = rate(2);
         rate.take(ip("192.0.2.1"), NOW).unwrap();
         rate.take(ip("192.0.2.2"), NOW + 20_000).unwrap();
-        rate.forget(NOW + 40_000);
-        assert_eq!(rate.full_again.len(), 1);
+        rate.budgets.forget(NOW + 40_000);
+        assert_eq!(rate.budgets.full_again.len(), 1);
+    }
+
+    #[test]
+    fn a_budget_outlives_a_change_of_the_limit() {
+        let budgets = Arc::<Budgets>::default();
+        let rate = |per_minute| SignInRate::new(NonZeroU32::new(per_minute).unwrap(), Arc::clone(&budgets));
+        let taken =
+            |rate: &SignInRate, now| (0..100).filter(|_| rate.take(ip("192.0.2.1"), now).is_ok()).count();
+        assert_eq!(taken(&rate(6), NOW), 6);
+        assert_eq!(taken(&rate(12), NOW), 0, "used up stays used up");
+        assert_eq!(taken(&rate(12), NOW + 10_000), 2, "and fills up at the new rate");
     }
 
     #[test]

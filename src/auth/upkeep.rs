@@ -23,9 +23,7 @@ impl Auth {
         let now = self.clock.now();
         let seen = self.sessions.activity(active_since);
         self.metrics.sessions_live(self.sessions.sweep(now));
-        if let Some(rate) = &self.sign_in_rate {
-            rate.forget(self.clock.now_millis());
-        }
+        self.budgets.forget(self.clock.now_millis());
         let saved = async {
             self.save_ends().await?;
             self.store.save_activity(&seen).await?;

@@ -15,13 +15,12 @@ pub(super) struct Check<'a> {
     folder: &'a Path,
     found: Vec<Finding>,
     warnings: Vec<Warning>,
-    files: Vec<PathBuf>,
 }
 
 impl<'a> Check<'a> {
     /// Goes on from what reading the layers found.
     pub(super) fn new(layers: &'a Layers, folder: &'a Path) -> Self {
-        Self { layers, folder, found: layers.found.clone(), warnings: Vec::new(), files: Vec::new() }
+        Self { layers, folder, found: layers.found.clone(), warnings: Vec::new() }
     }
 
     /// Reports a mistake; `None`, to be returned. Nothing is said of a setting that was already found unreadable.
@@ -138,7 +137,6 @@ impl<'a> Check<'a> {
     pub(super) fn readable_at(&mut self, key: &KeyPath, text: Option<&str>) -> Option<Option<PathBuf>> {
         let Some(text) = text else { return Some(None) };
         let path = self.path(text);
-        self.reads(&path);
         match std::fs::File::open(&path).and_then(|file| file.metadata()) {
             Ok(about) if about.is_file() => Some(Some(path)),
             problem => {
@@ -152,18 +150,6 @@ impl<'a> Check<'a> {
                 self.wrong(key, mistake.showing_the_value())
             }
         }
-    }
-
-    /// Notes a file that the configuration depends on.
-    pub(super) fn reads(&mut self, path: &Path) {
-        if !self.files.iter().any(|known| known == path) {
-            self.files.push(path.to_owned());
-        }
-    }
-
-    /// Every file that was noted, each once.
-    pub(super) fn files(&self) -> Vec<PathBuf> {
-        self.files.clone()
     }
 
     /// Whether nothing has been found wrong.

@@ -82,11 +82,6 @@ impl ConfigFile {
         Self::parse(shown, &text)
     }
 
-    /// As given or found.
-    pub(super) fn path(&self) -> &Path {
-        Path::new(&self.path)
-    }
-
     /// Parses the text of a file.
     pub(super) fn parse(path: String, text: &str) -> Result<Self, Box<Finding>> {
         match Document::parse(text.to_owned()) {

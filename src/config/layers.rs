@@ -4,7 +4,6 @@
 //! for every value it is known where it came from.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use figment::providers::Serialized;
 use figment::value::{Dict, Map, Value};
@@ -187,11 +186,6 @@ impl Layers {
     fn in_file(&self, profile: Option<&str>, key: &KeyPath, shown: bool) -> Option<Origin> {
         let file = self.file.as_ref()?;
         Some(file.origin(&file.spans(profile, key)?, shown))
-    }
-
-    /// The path of the file that was read, from the working folder if relative.
-    pub(super) fn file(&self) -> Option<&Path> {
-        self.file.as_ref().map(ConfigFile::path)
     }
 
     /// The file and the profile that were read.

@@ -79,9 +79,6 @@ pub struct Config {
     pub ops: Ops,
     /// What was read.
     pub read_from: ReadFrom,
-    /// Every file that was read for it, or will be: the configuration file first, then secrets, certificates, authorities
-    /// and the logo, each once. When one of them changes, so may the configuration.
-    pub files: Vec<PathBuf>,
 }
 
 /// The file and the profile that a configuration was read from.
@@ -126,9 +123,6 @@ impl Config {
         let layers = Layers::read(options).map_err(alone)?;
         let raw = layers.extract().map_err(alone)?;
         let mut check = Check::new(&layers, &options.folder);
-        if let Some(file) = layers.file() {
-            check.reads(&options.folder.join(file));
-        }
         let config = valid::config(&raw, layers.read_from(), &mut check);
         let warnings = check.finish()?;
         config.map(|config| (config, warnings)).ok_or_else(|| alone(Box::new(Finding::unexplained())))

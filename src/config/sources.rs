@@ -2,7 +2,7 @@
 //! has changed between two readings, and which files to look at, without holding a value.
 //!
 //! Guarantees: no value and no secret is kept, only SHA-256 of it; a file counts by its content, not by its date. A
-//! setting whose name ends in `_file` names a file.
+//! setting whose name ends in `_file` names a file, and one in `_files` is a table of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -124,7 +124,11 @@ mod tests {
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         write("client", "one");
         write("key", "one");
-        let base = "[atlassian]\nclient_secret_file = \"client\"\n[session]\nsecret_file = [\"key\"]\n";
+        write("collector", "one");
+        let base = "[atlassian]\nclient_secret_file = \"client\"\n\
+                    [ops.tracing.headers_files]\nx-key = \"collector\"\n\
+                    [[proxy.upstreams]]\nca_file = \"ca\"\nheaders_files = { x-key = \"app\" }\n\
+                    [session]\nsecret_file = [\"key\"]\n";
         let before = Sources::read(&options(folder.path(), base));
         let same = Sources::read(&options(folder.path(), &format!("# a remark\n{base}")));
         assert_eq!(same.changed_since(&before), [""; 0]);
@@ -139,10 +143,9 @@ mod tests {
             after.changed_since(&before),
             ["access.emails", "routes", "session.idle_timeout", &content]
         );
-        assert!(
-            after.files().any(|path| path.ends_with("client"))
-                && after.files().any(|path| path.ends_with("key"))
-        );
+        for name in ["client", "key", "collector", "ca", "app"] {
+            assert!(after.files().any(|path| path.ends_with(name)), "{name}");
+        }
         assert!(!format!("{after:?}").contains("example.com"));
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anteroom::config::{Balance, Listen, Protocol, Server, WebSocketOrigins};
+use anteroom::config::{Balance, Listen, Protocol, Server, Sources, WebSocketOrigins};
 use anteroom::gate::Hosts;
 
 use super::{Case, GOOD};
@@ -288,8 +288,9 @@ health = { path = "/healthz?deep=1" }
     );
     assert_eq!(app.headers[0].1, "Bearer hunter2-password");
     // The set to watch.
+    let sources = Sources::read(&case.options);
     let files: Vec<&Path> =
-        config.files.iter().map(|file| file.strip_prefix(case.folder.path()).unwrap()).collect();
+        sources.files().map(|file| file.strip_prefix(case.folder.path()).unwrap()).collect();
     let want = ["anteroom.toml", "token", "ca.pem", "cert.pem", "key.pem"];
     assert_eq!(files.len(), want.len(), "{files:?}");
     assert!(want.iter().all(|file| files.contains(&Path::new(file))), "{files:?}");

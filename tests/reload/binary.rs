@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use nix::sys::signal::Signal;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
 
 use super::load::Load;
 use super::rig::{GATEWAY, House, says};
@@ -64,7 +65,7 @@ async fn a_unix_socket_changes_hands_with_its_file() {
     let ada = house.ada().await;
     let question = format!("{}Connection: close\r\n\r\n", house.question(&ada, GATEWAY));
     let ask = async || {
-        let mut stream = tokio::net::UnixStream::connect(&path).await.expect("somebody listens");
+        let mut stream = UnixStream::connect(&path).await.expect("somebody listens");
         stream.write_all(question.as_bytes()).await.expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("read");
@@ -179,6 +180,39 @@ async fn a_next_process_that_fails_leaves_everything_as_it_was() {
     let _second = upgraded(&house, first).await;
     house.ada().await;
     assert!(load.without_a_failure().await >= 90);
+}
+
+/// Says one thing to the process that serves and gives its answer. The sockets that come along are dropped.
+async fn said(stream: &mut BufReader<UnixStream>, word: &str) -> String {
+    stream.write_all(format!("{word}\n").as_bytes()).await.expect("sent");
+    let mut line = String::new();
+    stream.read_line(&mut line).await.expect("read");
+    line.trim_end().to_owned()
+}
+
+#[tokio::test]
+async fn a_next_process_that_dies_before_it_serves_leaves_everything_as_it_was() {
+    let house = House::new().await;
+    let first = house.started().await;
+    let ada = house.ada().await;
+    let load = Load::start(house.proxy, &house.cookie(&ada), |answer| answer.status == 200);
+    load.goes_on(20).await;
+    let path = house.path("upgrade.sock");
+    let mut next = BufReader::new(UnixStream::connect(&path).await.expect("somebody listens"));
+    assert!(said(&mut next, "anteroom-upgrade 1").await.starts_with("sockets "));
+    assert_eq!(said(&mut next, "prepared").await, "yours");
+    assert_eq!(said(&mut next, "ready").await, "leaving");
+    // It has shown its own socket already; then it dies.
+    std::fs::remove_file(&path).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    drop(next);
+    says(&first, "does not take over; this one goes on serving").await;
+    house.ada().await;
+    load.goes_on(50).await;
+    assert_eq!(ready(&house).await, 200);
+    let _second = upgraded(&house, first).await;
+    house.ada().await;
+    assert!(load.without_a_failure().await >= 70);
 }
 
 fn with_config(house: &House, name: &str) -> Process {

@@ -10,12 +10,14 @@
 //!                         ←  yours
 //!   (opens the store)
 //!   ready                 →
-//!                         ←  leaving                                                 from here on next accepts
-//!   (serves)                 (finishes what it has begun, and ends)
+//!                         ←  leaving                                                 both accept
+//!   (serves)
+//!   serving               →
+//!                            (finishes what it has begun, and ends)
 //! ```
 //! Guarantees: at every moment somebody accepts on the shared sockets, and exactly one process has the store; until
-//! `leaving` the previous process takes everything back when the next one fails, dies or is silent; requests that need
-//! no store never wait. Only processes of the same user can talk here ([`wire`]).
+//! `leaving` the previous process takes everything back when the next one fails, dies or is silent, and until `serving`
+//! when it dies; requests that need no store never wait. Only processes of the same user can talk here ([`wire`]).
 
 mod next;
 mod previous;
@@ -38,6 +40,7 @@ const PREPARED: &str = "prepared";
 const YOURS: &str = "yours";
 const READY: &str = "ready";
 const LEAVING: &str = "leaving";
+const SERVING: &str = "serving";
 /// Instead of any of the above: the previous process has taken everything back.
 const BACK: &str = "back";
 

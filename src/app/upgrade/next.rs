@@ -1,5 +1,5 @@
-//! The process that comes: asks the one that serves, step by step. Dropped before [`Next::ready`] it leaves everything to
-//! the other.
+//! The process that comes: asks the one that serves, step by step. Dropped before [`Next::serving`] it leaves
+//! everything to the other.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tokio::net::UnixStream;
 
 use super::wire::Wire;
-use super::{HELLO, LEAVING, NAMES, PREPARED, READY, Socket, WORD, WORK, YOURS};
+use super::{HELLO, LEAVING, NAMES, PREPARED, READY, SERVING, Socket, WORD, WORK, YOURS};
 
 /// A conversation with the process that serves.
 #[derive(Debug)]
@@ -52,13 +52,19 @@ impl Next {
         self.say(PREPARED, YOURS).await.map_err(|cause| self.failed(cause))
     }
 
-    /// Ready to accept; returns when it is our turn to.
-    pub(crate) async fn ready(self) -> Result<(), UpgradeError> {
+    /// Ready to accept; returns when it is our turn to. The other goes on until [`Next::serving`].
+    pub(crate) async fn ready(&self) -> Result<(), UpgradeError> {
         match self.say(READY, LEAVING).await {
             // It died having let go of everything: there is nobody else.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
             other => other.map_err(|cause| self.failed(cause)),
         }
+    }
+
+    /// Accepts: the other may go.
+    pub(crate) async fn serving(self) {
+        // Whether it hears that or is gone, there is nothing else to do.
+        let _heard = self.wire.send(SERVING, &[]).await;
     }
 
     async fn say(&self, word: &str, wanted: &str) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use std::fs::Permissions;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use super::super::in_force::InForce;
 use super::wire::Wire;
-use super::{BACK, HELLO, LEAVING, PREPARED, READY, Socket, WORD, WORK, YOURS};
+use super::{BACK, HELLO, LEAVING, PREPARED, READY, SERVING, Socket, WORD, WORK, YOURS};
 use crate::auth::departure::Shut;
 use crate::store::Store;
 
@@ -30,6 +30,33 @@ pub(crate) struct Previous {
 struct SocketFile {
     now: Option<PathBuf>,
     finally: PathBuf,
+    inode: u64,
+}
+
+impl SocketFile {
+    fn bind(path: &Path) -> io::Result<(Self, UnixListener)> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}", std::process::id()));
+        let out_of_sight = path.with_file_name(name);
+        let listener = UnixListener::bind(&out_of_sight)?;
+        let mut file = Self { now: Some(out_of_sight.clone()), finally: path.to_owned(), inode: 0 };
+        std::fs::set_permissions(&out_of_sight, Permissions::from_mode(0o600))?;
+        file.inode = std::fs::metadata(&out_of_sight)?.ino();
+        Ok((file, listener))
+    }
+
+    fn appear(&mut self) -> io::Result<()> {
+        if let Some(now) = &self.now {
+            std::fs::rename(now, &self.finally)?;
+            self.now = Some(self.finally.clone());
+        }
+        Ok(())
+    }
+
+    /// Whether the configured path still leads here.
+    fn is_there(&self) -> bool {
+        std::fs::metadata(&self.finally).is_ok_and(|file| file.ino() == self.inode)
+    }
 }
 
 impl Drop for SocketFile {
@@ -48,25 +75,38 @@ impl Previous {
         in_force: Arc<InForce>,
         store: Arc<dyn Store>,
     ) -> io::Result<Self> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}", std::process::id()));
-        let out_of_sight = path.with_file_name(name);
-        let listener = UnixListener::bind(&out_of_sight)?;
-        let file = SocketFile { now: Some(out_of_sight.clone()), finally: path.to_owned() };
-        std::fs::set_permissions(&out_of_sight, Permissions::from_mode(0o600))?;
+        let (file, listener) = SocketFile::bind(path)?;
         Ok(Self { file, listener, sockets, in_force, store })
     }
 
     /// Takes the place of whoever listened there before.
     pub(crate) fn appear(&mut self) {
-        let SocketFile { now, finally } = &mut self.file;
-        match now.as_ref().map(|now| std::fs::rename(now, &finally)) {
-            Some(Err(error)) => {
-                let path = finally.display();
-                tracing::error!(%error, %path, "no next process will find this one; a restart is needed for the next upgrade");
-            }
-            _ => *now = Some(finally.clone()),
+        let shown = self.file.appear();
+        self.lost_sight(shown);
+    }
+
+    fn lost_sight(&self, shown: io::Result<()>) {
+        if let Err(error) = shown {
+            let path = self.file.finally.display();
+            tracing::error!(%error, %path, "no next process will find this one; a restart is needed for the next upgrade");
         }
+    }
+
+    /// Where a next process that died had its own socket already, ours is found again.
+    fn reappear(&mut self) {
+        if self.file.is_there() {
+            return;
+        }
+        let again = SocketFile::bind(&self.file.finally).and_then(|(mut file, listener)| {
+            file.appear()?;
+            Ok((file, listener))
+        });
+        let shown = again.map(|(file, listener)| {
+            // The file at the old path is the new one's by now.
+            self.file.now = None;
+            (self.file, self.listener) = (file, listener);
+        });
+        self.lost_sight(shown);
     }
 
     /// Returns once another process serves in our place.
@@ -87,7 +127,8 @@ impl Previous {
                     return;
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the next process does not take over; this one goes on serving")
+                    tracing::error!(%error, "the next process does not take over; this one goes on serving");
+                    self.reappear();
                 }
             }
         }
@@ -130,7 +171,17 @@ impl Previous {
         self.store.release().await.map_err(io::Error::other)?;
         wire.send(YOURS, &[]).await?;
         expect(wire, READY, WORK).await?;
-        wire.send(LEAVING, &[]).await
+        wire.send(LEAVING, &[]).await?;
+        // From here on it serves, and has the store, unless it dies.
+        match wire.receive(WORD).await {
+            Ok(None) => Err(io::Error::other(format!("it is gone before it said `{SERVING}`"))),
+            Ok(Some(_)) => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::TimedOut => Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "the next process should serve and does not say so");
+                Ok(())
+            }
+        }
     }
 }
 

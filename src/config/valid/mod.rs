@@ -99,7 +99,6 @@ pub(super) fn config(raw: &RawConfig, read_from: ReadFrom, check: &mut Check<'_>
         pages: pages?,
         store: store?,
         ops: ops?,
-        files: check.files(),
         read_from,
     })
 }

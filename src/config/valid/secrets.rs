@@ -67,7 +67,6 @@ pub(super) fn weakness(secret: &SecretString) -> Option<&'static str> {
 
 /// The text of a secret file, without one newline at its end.
 pub(super) fn read(key: &KeyPath, path: &Path, check: &mut Check<'_>) -> Option<SecretString> {
-    check.reads(path);
     let mut text = Zeroizing::new(String::new());
     let opened = std::fs::File::open(path);
     let problem = match opened.and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text)) {
