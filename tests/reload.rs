@@ -4,5 +4,8 @@
 mod binary;
 mod changes;
 mod files;
+mod http2;
 mod load;
 mod rig;
+mod tls;
+mod upstreams;

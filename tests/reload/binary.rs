@@ -21,7 +21,7 @@ async fn ready(house: &House) -> u16 {
 }
 
 /// A second process, which takes over from the first.
-async fn upgraded(house: &House, mut first: Process) -> Process {
+pub(super) async fn upgraded(house: &House, mut first: Process) -> Process {
     let second = house.started().await;
     let line = says(&first, TAKEN_OVER).await;
     println!("{line}");

@@ -95,6 +95,20 @@ async fn session_keys_come_and_go() {
 }
 
 #[tokio::test]
+async fn nobody_gets_a_new_budget_of_sign_ins_with_a_new_configuration() {
+    let house = House::new().await;
+    let limit = ("[access]", "[access]\nsign_in_rate = 2");
+    house.change(&[limit]);
+    let process = house.started().await;
+    let start = house.url("/_anteroom/start?return_to=%2F");
+    let begin = async || Person::new().get(&start).await.status.as_u16();
+    assert_eq!([begin().await, begin().await, begin().await], [302, 302, 429]);
+    house.change(&[limit, ("First name", "Second name")]);
+    house.hang_up(&process, "applied").await;
+    assert_eq!(begin().await, 429);
+}
+
+#[tokio::test]
 async fn a_client_secret_is_replaced() {
     let house = House::new().await;
     let right = std::fs::read_to_string(house.path("client_secret")).unwrap();

@@ -29,6 +29,17 @@ async fn a_mounted_secret_is_swapped_as_kubernetes_does_it() {
     assert_eq!(house.ask(&ada, "/").await.status, 200);
 }
 
+#[cfg(not(feature = "otel"))]
+#[tokio::test]
+async fn traces_that_this_build_cannot_send_are_said_at_the_start() {
+    let house = House::new().await;
+    house.change(&[("[store]", "[ops.tracing]\nendpoint = \"http://127.0.0.1:4318\"\n[store]")]);
+    let mut process = house.start();
+    assert_eq!(process.wait_for_exit().await.code(), Some(1));
+    let said = process.output();
+    assert!(said.contains("[ops.tracing]") && said.contains("--features otel"), "{said}");
+}
+
 #[tokio::test]
 async fn nobody_notices_a_change_and_each_answer_is_of_one_configuration() {
     let house = House::new().await;

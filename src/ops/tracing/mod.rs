@@ -32,7 +32,8 @@ pub struct TracingSettings {
 pub enum TracingError {
     /// Built without it.
     #[error(
-        "this build of Anteroom cannot send traces; use one with the cargo feature `otel`, or remove [ops.tracing]"
+        "this build of Anteroom cannot send traces, as [ops.tracing] asks it to: it was made without the cargo feature \
+         `otel`. Make one with `cargo build --release --features otel`, or remove [ops.tracing]"
     )]
     NotBuilt,
     /// The settings.

@@ -65,7 +65,9 @@ impl House {
         let connection = Arc::clone(client.connection());
         if http2 {
             // In a box: every connection of HTTP/1.1 would otherwise carry the room for it, eight kilobytes.
-            Box::pin(http2::serve(self.app, client, connection, self.phases, self.shutdown)).await;
+            let turned_away = turned_away(&mut leaving, &self.handing_over);
+            let serving = http2::serve(self.app, client, connection, self.phases, self.shutdown, turned_away);
+            Box::pin(serving).await;
         } else {
             self.serve_http1(client, &connection).await;
         }

@@ -46,13 +46,14 @@ const MALFORMED: u32 = 32;
 /// How long a client may take to close after our `GOAWAY`, with nothing under way.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Serves a connection that begins with HTTP/2's preface, to its end.
+/// Serves a connection that begins with HTTP/2's preface, to its end. `turned_away`: until then it may begin at all.
 pub(super) async fn serve(
     app: Arc<HttpProxy<App>>,
     io: Client,
     connection: Arc<Connection>,
     phases: Arc<Phases>,
     mut shutdown: watch::Receiver<bool>,
+    turned_away: impl Future<Output = ()>,
 ) {
     // From here on nothing of it is HTTP/1.1's.
     connection.serving();
@@ -60,7 +61,7 @@ pub(super) async fn serve(
     let refused = |reason| phases.auth.metrics().http2_refused(reason);
     let opened = tokio::select! {
         opened = timeout(times.header_read, handshake(Box::new(io), Some(options(limits)))) => opened,
-        () = asked_to_stop(&mut shutdown) => return,
+        () = turned_away => return,
     };
     let Ok(Ok(mut h2)) = opened else { return refused("handshake") };
     let digest = Arc::new(Digest::default());

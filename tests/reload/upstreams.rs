@@ -1,0 +1,41 @@
+//! Does the list of upstreams, and of their servers, change without a request being lost?
+
+use std::collections::BTreeSet;
+
+use super::load::Load;
+use super::rig::House;
+use crate::support::upstream::{Answer, Upstream};
+
+#[tokio::test]
+async fn servers_and_upstreams_come_and_go_under_load() {
+    let house = House::new().await;
+    let two = Upstream::answering(Answer::ok("two")).await;
+    let three = Upstream::answering(Answer::ok("three")).await;
+    let (a, b, c) = (house.upstream.address(), two.address(), three.address());
+    let short = format!("upstream = \"http://{a}\"\n");
+    let list =
+        |tables: &str| house.change(&[(&short, ""), ("[forward_auth]", &format!("{tables}[forward_auth]"))]);
+    let table = |servers: &str| format!("[[proxy.upstreams]]\nservers = [{servers}]\n");
+    list(&table(&format!("\"http://{a}\", \"http://{b}\"")));
+    let process = house.started().await;
+    let ada = house.ada().await;
+    let answers = async |path: &str| {
+        let mut seen = BTreeSet::new();
+        for _ in 0..8 {
+            let text = house.ask(&ada, path).await.text();
+            seen.insert(text.split(' ').next().unwrap_or_default().to_owned());
+        }
+        seen.into_iter().collect::<Vec<_>>().join(" ")
+    };
+    let load = Load::start(house.proxy, &house.cookie(&ada), |answer| answer.status == 200);
+    assert_eq!(answers("/").await, "one two");
+    list(&table(&format!("\"http://{b}\", \"http://{c}\"")));
+    house.hang_up(&process, "applied").await;
+    assert_eq!(answers("/").await, "three two");
+    let wiki = format!("{}path = \"/wiki/\"\nname = \"wiki\"\n", table(&format!("\"http://{c}\"")));
+    list(&format!("{}{wiki}", table(&format!("\"http://{a}\""))));
+    house.hang_up(&process, "applied").await;
+    assert_eq!((answers("/").await, answers("/wiki/x").await), ("one".to_owned(), "three".to_owned()));
+    load.goes_on(20).await;
+    assert!(load.without_a_failure().await > 20);
+}
