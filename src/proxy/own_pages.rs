@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, StatusCode, Version};
+use pingora::ErrorType;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use tokio::time::timeout;
@@ -76,7 +77,7 @@ pub(super) async fn read_body(session: &mut Session) -> Result<Vec<u8>, StatusCo
     }
     let mut body = Vec::new();
     let read = async {
-        while let Some(piece) = session.read_request_body().await.map_err(|_| StatusCode::BAD_REQUEST)? {
+        while let Some(piece) = session.read_request_body().await.map_err(|error| unread(&error))? {
             if body.len() + piece.len() > MAX_BODY {
                 return Err(StatusCode::PAYLOAD_TOO_LARGE);
             }
@@ -86,6 +87,13 @@ pub(super) async fn read_body(session: &mut Session) -> Result<Vec<u8>, StatusCo
     };
     timeout(BODY_TIME, read).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))?;
     Ok(body)
+}
+
+fn unread(error: &pingora::Error) -> StatusCode {
+    match error.etype() {
+        ErrorType::ReadTimedout => StatusCode::REQUEST_TIMEOUT,
+        _ => StatusCode::BAD_REQUEST,
+    }
 }
 
 /// Whether it is worth reading the body to its end. Nobody who waits for a 100 is going to send it (RFC 9110 §10.1.1).

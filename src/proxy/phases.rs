@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT, EXPECT, HOST, TE, UPGRADE};
+use http::header::{ACCEPT, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -110,6 +110,11 @@ impl Phases {
         if session.get_keepalive().is_some() {
             // pingora would keep it for ever. It takes whole seconds, and zero as "for ever".
             session.set_keepalive(Some(times.keep_alive.as_secs().max(1)));
+        }
+        if session.req_header().headers.contains_key(TRANSFER_ENCODING) {
+            // The engine reads chunk lines more leniently than the next program may: a bare LF, an empty size. Where the
+            // body ends is then a matter of opinion, and nothing that follows it may count as a request.
+            session.set_keepalive(None);
         }
         if request.kind != Kind::Upgrade {
             session.req_header_mut().remove_header(&UPGRADE);

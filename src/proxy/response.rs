@@ -5,6 +5,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, SET_COOKIE, TRANSFER_ENCODING, UP
 use http::{HeaderName, HeaderValue, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
+use pingora::{Error, ErrorType};
 
 use super::facts::tokens;
 use crate::identity::headers::PROVISIONED;
@@ -23,6 +24,7 @@ const HOP_BY_HOP: &[&str] = &[
 
 /// Cleans an answer; `is_ours` knows the names of our cookies. `true` when the upstream says that it knows the new user now.
 pub(super) fn clean(response: &mut ResponseHeader, is_ours: impl Fn(&[u8]) -> bool) -> pingora::Result<bool> {
+    plain_framing(response)?;
     if response.headers.contains_key(CONNECTION) {
         remove_nominated(response);
     }
@@ -36,6 +38,22 @@ pub(super) fn clean(response: &mut ResponseHeader, is_ours: impl Fn(&[u8]) -> bo
         remove_own_cookies(response, is_ours)?;
     }
     Ok(response.remove_header(&PROVISIONED).is_some_and(|value| value == "true"))
+}
+
+/// A body has chunks and nothing else, or a length, or neither; interim answers and 204 have none (RFC 9112 §6.1, RFC 9110
+/// §8.6). What the next program could frame otherwise would be read there as somebody else's answer.
+fn plain_framing(response: &mut ResponseHeader) -> pingora::Result<()> {
+    if response.status.is_informational() || response.status == StatusCode::NO_CONTENT {
+        response.remove_header(&TRANSFER_ENCODING);
+        response.remove_header(&CONTENT_LENGTH);
+        return Ok(());
+    }
+    let mut codings = response.headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Error::explain(ErrorType::InvalidHTTPHeader, "an answer's framing is not plain").into_up()),
+    }
 }
 
 /// For a client of HTTP/1.0, which knows no chunks: a body without a length ends with the connection (RFC 9112 §6.3).

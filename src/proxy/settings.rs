@@ -15,7 +15,7 @@ use crate::net::TrustedProxies;
 pub struct Settings {
     /// How connections begin.
     pub entrance: Entrance,
-    /// The apps behind: the one for a request is the first whose host matches, with the longest matching path.
+    /// The apps behind: for a request it is one that names its host, else one for any; among them that of the longest path.
     pub upstreams: Vec<Upstream>,
     /// Whether people reach this site over `https`: what `X-Forwarded-Proto` says.
     pub public_scheme_https: bool,

@@ -136,3 +136,29 @@ async fn a_slow_answer_with_a_length_is_not_kept_back() {
     gate.open();
     assert_eq!(client.bytes(2).await, b"cd");
 }
+
+/// What a program in front could frame otherwise would be the next person's answer there.
+#[tokio::test]
+async fn an_answer_has_one_framing_or_is_none() {
+    for (head, want) in [
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\nbody", 502),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, identity\r\n\r\nbody", 502),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\nbody", 502),
+        ("HTTP/1.1 204 No Content\r\nContent-Length: 43\r\n\r\n", 204),
+        ("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", 204),
+    ] {
+        let upstream = Upstream::answering(Answer::raw(head).then_close()).await;
+        let rig = Rig::in_front_of(upstream.address()).await;
+        let mut client = RawClient::connect(rig.address).await;
+        client.send(rig.signed_in("GET /", "")).await;
+        let answer = client.head().await;
+        assert!(answer.start_line.contains(&want.to_string()), "{head:?}: {}", answer.start_line);
+        if want == 204 {
+            assert_eq!(
+                (answer.header("content-length"), answer.header("transfer-encoding")),
+                (None, None),
+                "{head:?}"
+            );
+        }
+    }
+}

@@ -142,6 +142,7 @@ async fn a_body_that_turns_out_too_long_is_cut_where_it_does() {
     let mut client = RawClient::connect(rig.address).await;
     client.send(post.clone() + "a\r\n0123456789\r\n0\r\n\r\n").await;
     assert_eq!(client.response().await.status, 200);
+    let mut client = RawClient::connect(rig.address).await;
     client.send(post.clone() + "a\r\n0123456789\r\n").await;
     client.send("1\r\na\r\n").await;
     let refused = client.response().await;

@@ -31,7 +31,7 @@ use super::client::{Client, Connection};
 use super::phases::Phases;
 use super::settings::Limits;
 
-pub(super) use self::request::examine;
+pub(super) use self::request::{examine, size};
 pub(super) use self::stream::{connection_of, watch_of};
 
 /// What a client may send before we take it, in bytes: on one stream, and on all of them.
@@ -68,8 +68,9 @@ pub(super) async fn serve(
     let resets = Arc::new(Resets::new(limits.http2_resets));
     let (mut streams, mut malformed) = (JoinSet::new(), 0);
     let stop = shutdown.clone();
-    // Set while nothing is under way: when to say goodbye, and after that, when to hang up.
-    let mut rest = pin!(sleep(times.keep_alive));
+    // Set while nothing is under way: when to say goodbye, and after that, when to hang up. The first request is due as
+    // soon as one of HTTP/1.1 is.
+    let mut rest = pin!(sleep(times.header_read));
     let mut leaving = false;
     loop {
         let accepted = tokio::select! {

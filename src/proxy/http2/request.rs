@@ -60,7 +60,7 @@ pub(in crate::proxy) fn examine(header: &RequestHeader, limits: Limits) -> Resul
 }
 
 /// As many bytes as it would be over HTTP/1.1.
-fn size(header: &RequestHeader) -> usize {
+pub(in crate::proxy) fn size(header: &RequestHeader) -> usize {
     let request_line = header.method.as_str().len() + header.raw_path().len() + "  HTTP/1.1\r\n".len();
     let line = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + LINE;
     request_line + header.headers.iter().map(line).sum::<usize>()

@@ -17,11 +17,13 @@ pub(in crate::proxy) fn may_open(phases: &Phases, header: &RequestHeader, reques
     if !may {
         request.decision = Some(Decision::Denied);
         phases.auth.metrics().decision(Decision::Denied, Mode::Proxy);
-        tracing::warn!(
-            request_id = request.id.as_str(),
-            origin = ?header.headers.get(ORIGIN),
-            "a page of another site may not open a WebSocket here"
-        );
+        if phases.remarks.due("origin") {
+            tracing::warn!(
+                request_id = request.id.as_str(),
+                setting = "proxy.websocket_origins",
+                "a page of another site may not open a WebSocket here"
+            );
+        }
     }
     may
 }

@@ -148,6 +148,7 @@ impl Upstream {
             header.set_raw_path(target.as_bytes())?;
         }
         for (name, value) in &self.headers {
+            remove_twins(header, name);
             header.insert_header(name, value)?;
         }
         match self.pool.own_host(backend) {
@@ -191,6 +192,20 @@ impl Upstream {
 /// Whether a request has not tried this one yet.
 fn fresh(backend: &Backend, tried: &[Arc<Backend>]) -> bool {
     !tried.iter().any(|other| other.address == backend.address)
+}
+
+/// CGI, WSGI and PHP cannot tell `X_Api_Key` from `X-Api-Key`: what a client sends under such a name must not stand in
+/// for the operator's word (CVE-2025-64484).
+fn remove_twins(header: &mut RequestHeader, name: &HeaderName) {
+    let dashed = |b: u8| if b.is_ascii_alphanumeric() { b } else { b'-' };
+    let reads_alike = |other: &&HeaderName| {
+        other.as_str().len() == name.as_str().len()
+            && other.as_str().bytes().map(dashed).eq(name.as_str().bytes().map(dashed))
+    };
+    let twins: Vec<HeaderName> = header.headers.keys().filter(reads_alike).cloned().collect();
+    for twin in &twins {
+        header.remove_header(twin);
+    }
 }
 
 #[cfg(test)]

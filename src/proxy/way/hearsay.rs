@@ -27,6 +27,12 @@ const HEARSAY: &[&str] = &[
     "x-scheme",
     "x-url-scheme",
     "true-client-ip",
+    "client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "x-envoy-external-address",
+    "x-remote-addr",
+    "x-remote-ip",
     "front-end-https",
     // Becomes `HTTP_PROXY` in a CGI program (CVE-2016-5385).
     "proxy",
@@ -64,7 +70,7 @@ fn is_unwelcome(name: &str) -> bool {
             let namespace = name.bytes().map(dashed).zip(FORWARDED_NAMESPACE.bytes()).all(|(a, b)| a == b);
             (namespace && name.len() > FORWARDED_NAMESPACE.len()) || HEARSAY.iter().any(reads_as)
         }
-        [b'f' | b'p' | b't', ..] if HEARSAY.iter().any(reads_as) => true,
+        [b'c' | b'f' | b'p' | b't', ..] if HEARSAY.iter().any(reads_as) => true,
         bytes => {
             bytes.iter().any(|b| *b != b'-' && !b.is_ascii_alphanumeric()) && NO_TWINS.iter().any(reads_as)
         }

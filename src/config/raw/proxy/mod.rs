@@ -35,8 +35,8 @@ pub(crate) struct RawProxy {
     pub(crate) upstream_ca_file: Option<String>,
     /// Whether the upstream sees the `Host` that the browser sent. Otherwise it sees its own.
     pub(crate) pass_host: bool,
-    /// Several apps, or several servers of one, in place of `upstream`. A request goes to the one for its host with the
-    /// longest `path` that it is under; 404 where there is none.
+    /// Several apps, or several servers of one, in place of `upstream`. A request goes to one that names its
+    /// host, else to one that names none, and among them to the longest `path` that it is under; 404 where there is none.
     pub(crate) upstreams: Vec<RawUpstream>,
     /// The load balancers and gateways in front, whose `X-Forwarded-For`, `traceparent` and `X-Request-Id` count:
     /// addresses, networks such as `10.0.0.0/8`, and `unix` for whoever reaches a Unix socket.
