@@ -3,14 +3,14 @@
 # Every target first asks scripts/setup for what it needs. Where all is there, that costs milliseconds and no network.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint audit bench fuzz
+.PHONY: help setup demo test test-peers lint audit bench fuzz
 
 # The lock file is the tree that was tested.
 CARGO ?= cargo
 LOCKED := --locked
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what building and testing need (compiler, CMake, Chromium, Python, Node)
 	@scripts/setup build test
@@ -25,6 +25,13 @@ test: ## Run every test: units, the integration tests with a real browser, and t
 	@$(CARGO) test $(LOCKED) --features otel --no-fail-fast $(TEST) \
 		&& echo "make test: every test passed" \
 		|| { echo "make test: FAILED. The failing tests are named above; run one again with: make test TEST=name" >&2; exit 1; }
+
+# Optimised, since it measures memory and floods; the program runs in a process of its own.
+test-peers: ## Run other people's tools against it: h2spec, sslscan, slowhttptest, floods, faults, volume (needs Go; minutes)
+	@scripts/setup build test peers
+	@$(CARGO) test $(LOCKED) --profile quick --features stress --test anteroom -- stress:: --nocapture --test-threads 1 \
+		&& echo "make test-peers: every test passed" \
+		|| { echo "make test-peers: FAILED. The failing tests are named above" >&2; exit 1; }
 
 lint: ## Check formatting, lints, documentation, and licences and sources where cargo-deny is installed
 	@scripts/setup build

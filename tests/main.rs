@@ -27,12 +27,12 @@ mod forward_auth;
 mod gateways;
 mod layering;
 mod ops;
-#[cfg(feature = "peers")]
-mod peers;
 mod proxy;
 mod readme;
 mod reference;
 mod reload;
 mod sign_in;
 mod store;
+#[cfg(feature = "stress")]
+mod stress;
 mod support;

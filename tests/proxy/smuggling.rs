@@ -95,36 +95,60 @@ async fn read(log: &impl Fn() -> Vec<String>, path: &str) {
     tokio::time::timeout(crate::support::DEADLINE, there).await.expect("the server's log");
 }
 
+/// A server that somebody else wrote; answers with the path.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    process: Process,
+    /// Of nginx.
+    folder: Option<TempDir>,
+}
+
+impl Server {
+    pub(super) async fn nginx() -> Self {
+        let folder = TempDir::new().unwrap();
+        let address = free_address();
+        let configuration = format!(
+            "log_format asked '$request_method $request_uri';\nserver {{\nlisten {address};\nkeepalive_requests 100000;\n\
+             access_log {}/access.log asked;\nlocation / {{ return 200 $request_uri; }}\n}}\n",
+            folder.path().display()
+        );
+        let nginx =
+            nginx::start(nginx::Nginx::System, folder.path(), &configuration, address, "app.example", None);
+        Self { address, process: nginx.await, folder: Some(folder) }
+    }
+
+    pub(super) async fn python() -> Self {
+        let mut command = Command::new("python3");
+        command.arg(repository("tests/proxy/smuggling_app.py"));
+        let process = Process::start("python3", command, "sudo apt-get install -y python3");
+        let port = |line: &str| line.strip_prefix("listening on ")?.parse::<u16>().ok();
+        let address = SocketAddr::from(([127, 0, 0, 1], process.wait_for_line(port).await));
+        Self { address, process, folder: None }
+    }
+
+    /// Every request that it has read, as `METHOD /path`.
+    pub(super) fn log(&self) -> Vec<String> {
+        if let Some(folder) = &self.folder {
+            let text = std::fs::read_to_string(folder.path().join("access.log")).unwrap_or_default();
+            // What asked whether it was there.
+            return text.lines().filter(|line| *line != "GET /").map(str::to_owned).collect();
+        }
+        let line = |line: &str| {
+            let request = line.strip_prefix("request ")?;
+            Some(request.strip_suffix(" HTTP/1.1").unwrap_or(request).to_owned())
+        };
+        self.process.output().lines().filter_map(line).collect()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_smuggled_to_nginx() {
-    let folder = TempDir::new().unwrap();
-    let (address, log) = (free_address(), folder.path().join("access.log"));
-    let configuration = format!(
-        "log_format asked '$request_method $request_uri';\nserver {{\nlisten {address};\nkeepalive_requests 100000;\n\
-         access_log {} asked;\nlocation / {{ return 200 $request_uri; }}\n}}\n",
-        log.display()
-    );
-    let nginx =
-        nginx::start(nginx::Nginx::System, folder.path(), &configuration, address, "app.example", None);
-    let _running = nginx.await;
-    let lines = || {
-        let text = std::fs::read_to_string(&log).unwrap_or_default();
-        // What asked whether it was there.
-        text.lines().filter(|line| *line != "GET /").map(str::to_owned).collect()
-    };
-    attack(address, lines).await;
+    let server = Server::nginx().await;
+    attack(server.address, || server.log()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_smuggled_to_python() {
-    let mut command = Command::new("python3");
-    command.arg(repository("tests/proxy/smuggling_app.py"));
-    let app = Process::start("python3", command, "sudo apt-get install -y python3");
-    let port = |line: &str| line.strip_prefix("listening on ")?.parse::<u16>().ok();
-    let address = SocketAddr::from(([127, 0, 0, 1], app.wait_for_line(port).await));
-    let line = |line: &str| {
-        let request = line.strip_prefix("request ")?;
-        Some(request.strip_suffix(" HTTP/1.1").unwrap_or(request).to_owned())
-    };
-    attack(address, || app.output().lines().filter_map(line).collect()).await;
+    let server = Server::python().await;
+    attack(server.address, || server.log()).await;
 }

@@ -1,6 +1,7 @@
 //! Do WebSockets of an app that nobody here wrote survive the way through? An echo server on Python's `websockets`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::process::Process;
@@ -9,27 +10,38 @@ use super::venv::python_with;
 
 const REQUIREMENT: &str = "websockets==17.4";
 
+/// The interpreter that has `websockets`, for clients of it.
+pub(crate) fn python() -> PathBuf {
+    python_with("websockets", REQUIREMENT)
+}
+
 /// The running echo server; stops when dropped. Path `/headers` greets with the handshake's headers, a JSON list of
-/// pairs; the message `close` makes it close with code 4000.
+/// pairs; the message `close` makes it close with code 4000, `ping` makes it ping.
 #[derive(Debug)]
 pub(crate) struct WebSocketApp {
     address: SocketAddr,
-    _process: Process,
+    process: Process,
 }
 
 impl WebSocketApp {
     /// Starts it on a free port and waits until it listens.
     pub(crate) async fn start() -> Self {
-        let mut command = Command::new(python_with("websockets", REQUIREMENT));
+        let mut command = Command::new(python());
         command.arg(repository("tests/support/websocket_app.py"));
         let process = Process::start("websocket app", command, "");
         let port: u16 = process.wait_for_line(|line| line.strip_prefix("port=")?.parse().ok()).await;
-        Self { address: ([127, 0, 0, 1], port).into(), _process: process }
+        Self { address: ([127, 0, 0, 1], port).into(), process }
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until a connection was closed with this code and reason, from its point of view.
+    pub(crate) async fn closed_with(&self, code: u16, reason: &str) {
+        let line = format!("closed {code} {reason}");
+        self.process.wait_for_line(|said| (said == line).then_some(())).await;
     }
 
     /// Its base URL for a proxy's configuration, without a slash at the end.

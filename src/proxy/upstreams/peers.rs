@@ -19,8 +19,10 @@ use crate::proxy::settings::{HealthCheck, Protocol, Upstream};
 
 /// Requests under way on one HTTP/2 connection; most servers allow 100 or more.
 const MAX_H2_STREAMS: usize = 100;
-/// A silent HTTP/2 connection is asked for a sign of life this often.
-const H2_PING: Duration = Duration::from_secs(30);
+/// An HTTP/2 connection is asked for a sign of life this often. gRPC's servers count a client that asks more often than
+/// every five minutes, while nothing is said, as abusive, and end its connection with `ENHANCE_YOUR_CALM`
+/// (<https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md>). [`keep_alive`] is faster.
+const H2_PING: Duration = Duration::from_secs(330);
 
 /// What a request needs of its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +167,17 @@ mod tests {
             [(Kind::Plain, true), (Kind::EventStream, false), (Kind::Grpc, false), (Kind::Upgrade, false)]
         {
             assert_eq!(peers.of(kind, &address).unwrap().options.read_timeout.is_some(), limited);
+        }
+    }
+
+    /// Their default, without which a call that is silent for two minutes is lost.
+    #[test]
+    fn grpc_servers_do_not_take_signs_of_life_for_abuse() {
+        let address = socket::SocketAddr::Inet(([127, 0, 0, 1], 8080).into());
+        let peers = Peers::new(&Upstream { protocol: Protocol::Http2, ..Upstream::default() }, None);
+        for kind in [Kind::Plain, Kind::EventStream, Kind::Grpc] {
+            let every = peers.of(kind, &address).unwrap().options.h2_ping_interval.unwrap();
+            assert!(every > Duration::from_secs(300), "{kind:?} {every:?}");
         }
     }
 

@@ -15,14 +15,14 @@ pub(super) async fn run(program: &str, arguments: &[&str]) -> Output {
 
 /// h2spec, built once. Its versions after 2.2.1 are not what the Go module system takes for versions.
 pub(super) fn h2spec() -> PathBuf {
-    let program = target("peers-tools/h2spec");
+    let program = target("stress-tools/h2spec");
     if !program.exists() {
-        std::fs::create_dir_all(target("peers-tools")).expect("a folder in target/");
+        std::fs::create_dir_all(target("stress-tools")).expect("a folder in target/");
         let build = Command::new("go")
             .args(["build", "-o"])
             .arg(&program)
             .arg("github.com/summerwind/h2spec/cmd/h2spec")
-            .current_dir(repository("tests/peers/h2spec"))
+            .current_dir(repository("tests/stress/h2spec"))
             .output()
             .unwrap_or_else(|error| panic!("h2spec is built with Go ({error}): https://go.dev/dl/"));
         assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));

@@ -15,7 +15,7 @@ use anteroom::session::{Session, SessionId};
 use crate::support::process::Process;
 use crate::support::raw::exchange;
 
-const SECRET: &str = "peers-only-secret-0123456789-abcdefghij";
+const SECRET: &str = "stress-only-secret-0123456789-abcdefghij";
 pub(super) const HOST: &str = "app.example";
 
 /// A running Anteroom, signed in to.
@@ -35,7 +35,7 @@ impl Anteroom {
         let file = folder.path().join("anteroom.toml");
         let toml = format!(
             "public_url = \"https://{HOST}\"\n\
-             [atlassian]\nclient_id = \"peers\"\nclient_secret = \"peers-client-secret\"\n\
+             [atlassian]\nclient_id = \"peers\"\nclient_secret = \"stress-client-secret\"\n\
              [session]\nsecret = \"{SECRET}\"\n[store]\nurl = \"memory:\"\n\
              [access]\nallow_any_atlassian_account = true\n\
              [ops]\nlisten = \"127.0.0.1:0\"\nshutdown_delay = \"0s\"\naccess_log = false\n\

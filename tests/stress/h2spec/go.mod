@@ -1,4 +1,4 @@
-module anteroom/tests/peers/h2spec
+module anteroom/tests/stress/h2spec
 
 go 1.26.8
 

@@ -1,6 +1,8 @@
 //! Do slow clients hold anybody up? slowhttptest in its three modes, while ordinary requests go on beside it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::anteroom::{Anteroom, HOST};
 use super::tools::run;
