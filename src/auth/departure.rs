@@ -1,7 +1,7 @@
 //! May an endpoint still use the store? Yes, until another process takes over: then whoever comes waits for a moment, and
 //! is asked to come again or let in after all.
 //!
-//! Guarantees: while the [`Gate`] is shut nobody is inside, so nothing is signed in, signed out or acknowledged by the
+//! Guarantees: while the gate is shut nobody is inside, so nothing is signed in, signed out or acknowledged by the
 //! process that no longer keeps the store; nobody is turned away while it is undecided who does. Requests that need no
 //! store (all that are forwarded) never come here.
 

@@ -48,7 +48,7 @@ pub struct Settings {
     pub sign_in_rate: Option<NonZeroU32>,
 }
 
-/// What [`Auth`] is made of.
+/// What [`Auth`](super::Auth) is made of.
 pub struct Parts {
     /// The operator's choices.
     pub settings: Settings,

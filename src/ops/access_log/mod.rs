@@ -5,9 +5,9 @@
 //!
 //! | file | names |
 //! |---|---|
-//! | [`own`] | ours: those of the Elastic Common Schema where it has one, and no more |
-//! | [`ecs`] | the Elastic Common Schema, with what its dashboards want besides |
-//! | [`ocsf`] | the Open Cybersecurity Schema Framework: HTTP Activity |
+//! | `own` | ours: those of the Elastic Common Schema where it has one, and no more |
+//! | `ecs` | the Elastic Common Schema, with what its dashboards want besides |
+//! | `ocsf` | the Open Cybersecurity Schema Framework: HTTP Activity |
 //!
 //! `docs/reference/logs.md` lists them.
 
