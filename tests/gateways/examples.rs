@@ -185,7 +185,8 @@ impl Example {
     }
 
     async fn stop(mut self) {
-        self.process.signal(Signal::SIGINT);
+        // Not SIGINT: where the tests run in the background of a script, a shell may not trap it (POSIX, `trap`).
+        self.process.signal(Signal::SIGTERM);
         let status = self.process.wait_for_exit().await;
         assert!(status.success(), "{status}: {}", self.process.output());
     }
