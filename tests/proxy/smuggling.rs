@@ -71,7 +71,7 @@ async fn attack(server: SocketAddr, log: impl Fn() -> Vec<String>) {
             if (answer.status, answer.text()) != (200, end.clone()) {
                 failures.push(format!("{name}: the next one got {answer:?}"));
             }
-            read(&log, &end).await;
+            read(&log, &end, &failures).await;
         }
     }
     // A GET whose kept connection the server closes is asked once more: that is one request all the same.
@@ -88,13 +88,14 @@ async fn attack(server: SocketAddr, log: impl Fn() -> Vec<String>) {
 }
 
 /// Waits until the server's log names this path.
-async fn read(log: &impl Fn() -> Vec<String>, path: &str) {
+async fn read(log: &impl Fn() -> Vec<String>, path: &str, failures: &[String]) {
     let there = async {
         while !log().iter().any(|line| line.ends_with(path)) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(crate::support::DEADLINE, there).await.expect("the server's log");
+    let late = tokio::time::timeout(crate::support::DEADLINE, there).await.is_err();
+    assert!(!late, "{path} is not in the server's log: {failures:#?} {:#?}", log());
 }
 
 /// A server that somebody else wrote; answers with the path.

@@ -24,7 +24,8 @@ class App(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = answer
 
     def log_request(self, code="-", size="-"):
-        print("request", self.requestline, flush=True)
+        # One write for one line: with several, the lines of two threads get mixed.
+        print(f"request {self.requestline}\n", end="", flush=True)
 
     def log_message(self, format, *arguments):
         pass
