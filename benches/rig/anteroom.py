@@ -57,6 +57,20 @@ listen = "127.0.0.1:{port}"
 upstream = "http://127.0.0.1:{upstream}"
 """
 
+TLS = """[proxy.tls]
+certificates = [{{ cert_file = "{certificate}", key_file = "{key}" }}]
+"""
+
+# Room for whole rounds on the same connections, and for many of them.
+ROOM = """[proxy.timeouts]
+keep_alive = "10m"
+
+[proxy.limits]
+connections = 20000
+connections_per_client = 20000
+keep_alive_requests = 1000000000
+"""
+
 FORWARD_AUTH = """[forward_auth]
 listen = "127.0.0.1:{port}"
 trusted_proxies = ["127.0.0.1"]

@@ -1,7 +1,9 @@
-"""Load by wrk: as many requests as 64 connections can carry, with the headers that a browser sends."""
+"""Load with the headers that a browser sends: as much as a server can take (wrk, h2load), or at a steady rate (open-loop)."""
 
+import json
 import re
 import subprocess
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 BROWSER = {
@@ -21,6 +23,17 @@ APP_COOKIES = (
 )
 PAGE = "/projects/alpha/boards/42?view=list"
 MICROSECONDS = {"us": 1, "ms": 1000, "s": 1_000_000}
+STREAMS = 8  # of an HTTP/2 connection
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is asked of whom. `program` is the process whose CPU time counts."""
+
+    program: object
+    url: str
+    headers: dict
+    http2: bool = False
 
 
 def headers(*session_cookies):
@@ -40,31 +53,58 @@ def forwarded(url):
     }
 
 
-def wrk_command(port, path, seconds, connections, core, request_headers):
-    flags = [part for name, value in request_headers.items() for part in ("-H", f"{name}: {value}")]
-    url = f"http://127.0.0.1:{port}{path}"
-    return ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *flags, url]
+def _flags(target):
+    return [part for name, value in target.headers.items() for part in ("-H", f"{name}: {value}")]
 
 
-def run(program, path, seconds, connections, core, request_headers):
-    """One round against a program: throughput, its CPU time per request, latency."""
-    before = program.cpu_seconds()
-    command = wrk_command(program.port, path, seconds, connections, core, request_headers)
+def _wrk(target, seconds, connections):
+    return ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *_flags(target), target.url]
+
+
+def _h2load(target, seconds, connections):
+    """As many requests at once as with HTTP/1.1, on fewer connections."""
+    clients = max(1, connections // STREAMS)
+    return ["h2load", "-t1", f"-c{clients}", f"-m{STREAMS}", f"-D{seconds}", *_flags(target), target.url]
+
+
+def saturate(target, seconds, options):
+    """One round of as much load as it takes: throughput, CPU time per request; over HTTP/1.1 latency too."""
+    make = _h2load if target.http2 else _wrk
+    command = ["taskset", "-c", str(options.load_core), *make(target, seconds, options.connections)]
+    before = target.program.cpu_seconds()
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    cpu = program.cpu_seconds() - before
+    cpu = target.program.cpu_seconds() - before
+    requests, rate = (_h2load_counts if target.http2 else _wrk_counts)(out)
+    seen = {"requests": requests, "rate": rate, "cpu_us": cpu * 1e6 / requests, "busy": cpu / seconds}
+    return seen if target.http2 else seen | {"p50_us": _latency(out, 50), "p99_us": _latency(out, 99)}
+
+
+def _wrk_counts(out):
     if "Non-2xx" in out or "Socket errors" in out:
         raise SystemExit(f"not every request was answered as it should be:\n{out}")
-    requests = int(re.search(r"(\d+) requests in", out)[1])
-    return {
-        "requests": requests,
-        "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]),
-        "cpu_us": cpu * 1e6 / requests,
-        "p50_us": _latency(out, 50),
-        "p99_us": _latency(out, 99),
-        "busy": cpu / seconds,
-    }
+    return int(re.search(r"(\d+) requests in", out)[1]), float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])
+
+
+def _h2load_counts(out):
+    done, good, failed = map(int, re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed", out).groups())
+    if failed or good != done or not done or f"{good} 2xx" not in out:
+        raise SystemExit(f"not every request was answered as it should be:\n{out}")
+    return done, float(re.search(r"([\d.]+) req/s", out)[1])
 
 
 def _latency(out, percent):
     number, unit = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s)$", out, re.M).groups()
     return float(number) * MICROSECONDS[unit]
+
+
+def steady(tool, target, rate, seconds, options, certificate=None):
+    """One round of requests at fixed times, come what may (benches/load/open.rs): latency from when each was due."""
+    more = ["--http2"] if target.http2 else []
+    more += ["--ca", certificate] if target.url.startswith("https:") else []
+    command = ["taskset", "-c", options.load_core, tool, "--rate", f"{rate:.0f}", "--seconds", seconds]
+    command += ["--at-once", options.connections, *more, *_flags(target), target.url]
+    before = target.program.cpu_seconds()
+    out = subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True).stdout
+    seen = json.loads(out)
+    cpu = target.program.cpu_seconds() - before
+    return seen | {"rate": seen["requests"] / seen["seconds"], "cpu_us": cpu * 1e6 / seen["requests"]}

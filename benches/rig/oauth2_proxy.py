@@ -45,14 +45,14 @@ def version(program):
     return f"{said.stdout.strip()}."
 
 
-def command(program, port, public_url, atlassian):
+def command(program, port, public_url, atlassian, upstream="static://200"):
     """Its provider `keycloak` is plain OAuth with a profile that has an `email`, which is what Atlassian has."""
     return [
         program,
         f"--http-address=127.0.0.1:{port}",
         "--reverse-proxy=true",
         "--trusted-proxy-ip=127.0.0.1",
-        "--upstream=static://200",
+        f"--upstream={upstream}",
         "--provider=keycloak",
         f"--login-url=http://127.0.0.1:{atlassian}/authorize?audience=api.atlassian.com&prompt=consent",
         f"--redeem-url=http://127.0.0.1:{atlassian}/oauth/token",

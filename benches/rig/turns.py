@@ -23,32 +23,43 @@ def measure(contestants, requests, options, running):
     `contestants`: name → Contestant. `requests`: given the running programs, says which headers to send to whom, and ends
     the bench when somebody answers what it should not. Gives name → what was seen.
     """
-    logs = {name: running.enter_context(_log(options, name)) for name in contestants}
+    logs = {name: running.enter_context(log(options, name)) for name in contestants}
     ready, programs = _start_up_times(contestants, options, running, logs)
     idle = {name: program.rss_mb() for name, program in programs.items()}
-    results = {name: {"ready_ms": ready[name], "idle_mb": idle[name], "rounds": []} for name in contestants}
+    results = {name: {"ready_ms": ready[name], "idle_mb": idle[name]} for name in contestants}
     sent = requests(programs)
 
     def once(name, seconds):
-        path, core = contestants[name].path, options.load_core
-        seen = load.run(programs[name], path, seconds, options.connections, core, sent[name])
+        url = f"http://127.0.0.1:{programs[name].port}{contestants[name].path}"
+        seen = load.saturate(load.Target(programs[name], url, sent[name]), seconds, options)
         _check_lines(name, _lines(logs[name].name) / seen["requests"], contestants[name].logs)
         # Some gigabytes over all rounds, otherwise.
         logs[name].truncate(0)
         return seen
 
     for name in programs:
-        once(name, 2)
-    for number in range(options.rounds):
-        for name in list(programs) if number % 2 == 0 else reversed(programs):
-            results[name]["rounds"].append(once(name, options.seconds))
-            print(f"round {number + 1}: {name}: {results[name]['rounds'][-1]['cpu_us']:.1f} µs", file=sys.stderr)
+        once(name, 1)
+    for name, rounds in in_turn(programs, options.rounds, lambda name: once(name, options.seconds), "cpu_us").items():
+        results[name]["rounds"] = rounds
     for name, program in programs.items():
         results[name]["loaded_mb"] = program.rss_mb()
     return results
 
 
-def _log(options, name):
+def in_turn(names, rounds, once, say):
+    """`once` for each name, round by round, the order reversed every other round; gives name → what was seen each time.
+
+    `say` is the key of the figure that tells on stderr how it goes.
+    """
+    seen = {name: [] for name in names}
+    for number in range(rounds):
+        for name in list(seen) if number % 2 == 0 else reversed(seen):
+            seen[name].append(once(name))
+            print(f"round {number + 1} of {rounds}: {name}: {say} {seen[name][-1][say]:,.1f}", file=sys.stderr, flush=True)
+    return seen
+
+
+def log(options, name):
     """Where a program writes; appending, so that it can be emptied under it."""
     options.logs.mkdir(parents=True, exist_ok=True)
     path = options.logs / f"{''.join(c if c.isalnum() else '-' for c in name)}.log"

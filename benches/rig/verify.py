@@ -13,6 +13,7 @@ PROGRAMS = ("bare-hyper",)
 PUBLIC_URL = "https://wiki.example.com"
 VERIFY = "/_anteroom/verify/forward"
 SESSION = "__Host-anteroom"
+ROUNDS, SECONDS = 5, 5
 TEXT = f"""`wrk` is the gateway: over kept connections it asks each server whether a signed-in browser's GET may pass, in the way of
 Traefik's ForwardAuth: the browser's headers, six `X-Forwarded-*`, and a `Cookie` with four cookies of the app, Anteroom's
 session and oauth2-proxy's. All are sent the same bytes but for the path and the port; each Anteroom gets its own session.
@@ -27,8 +28,8 @@ session and oauth2-proxy's. All are sent the same bytes but for the path and the
 Not measured here: a gateway's own work, latency at half load, TLS, gRPC, more than one core."""
 
 
-def tables(programs, options, folder, running):
-    """Runs the part; gives the lines of its tables."""
+def run(programs, options, folder, running):
+    """Runs the part; gives the lines of its tables and its figures."""
     background = running.enter_context(open(options.logs / "background.log", "a"))
     atlassian = free_port()
     callbacks = [PUBLIC_URL + path for path in (anteroom.CALLBACK, oauth2_proxy.CALLBACK)]
@@ -49,7 +50,7 @@ def tables(programs, options, folder, running):
     results = turns.measure(found, lambda running: _requests(found, running), options, running)
     against = ["bare hyper", *(["oauth2-proxy"] if peer else [])]
     lines = [*report.processes(results), "", *report.comparison(results, against)]
-    return [*lines, "", oauth2_proxy.version(peer) if peer else skipped]
+    return [*lines, "", oauth2_proxy.version(peer) if peer else skipped], report.medians(results)
 
 
 def _requests(contestants, programs):
