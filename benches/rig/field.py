@@ -22,23 +22,25 @@ class Field:
         self.background = running.enter_context(open(options.logs / "background.log", "a"))
         self.upstream, self.atlassian = free_port(), free_port()
         self.certificate, self.key = folder / "cert.pem", folder / "key.pem"
-        # For itself, not for others to be signed with: a client may then trust exactly this one.
-        names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
-        kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-addext", "basicConstraints=critical,CA:FALSE"]
-        files = ["-keyout", str(self.key), "-out", str(self.certificate)]
-        subprocess.run(["openssl", "req", "-x509", "-nodes", "-days", "2", *kind, *names, *files], check=True, capture_output=True)
+        # No authority: a client may then trust exactly this certificate.
+        command = "openssl req -x509 -nodes -days 2 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj /CN=localhost"
+        names = "-addext basicConstraints=critical,CA:FALSE -addext subjectAltName=IP:127.0.0.1,DNS:localhost"
+        files = ["-keyout", self.key, "-out", self.certificate]
+        subprocess.run([*command.split(), *names.split(), *files], check=True, capture_output=True)
         self.public_urls = {}
         self.callbacks = [PEER_URL + oauth2_proxy.CALLBACK]
 
-    def background_program(self, command, port):
+    def _start(self, command, port):
         self.running.callback(Program(command, port, self.options.load_core, self.background).stop)
 
     def start_app(self):
-        """After `anteroom` was called for each Anteroom: their callbacks are registered here."""
-        self.background_program([self.programs["upstream"], f"127.0.0.1:{self.upstream}"], self.upstream)
-        self.background_program(
-            anteroom.emulator(self.programs["anteroom"], self.folder, self.atlassian, self.callbacks), self.atlassian
-        )
+        self._start([self.programs["upstream"], f"127.0.0.1:{self.upstream}"], self.upstream)
+        self.start_atlassian()
+
+    def start_atlassian(self):
+        """Once all that sign in are known: their callbacks are registered here."""
+        program = self.programs["anteroom"]
+        self._start(anteroom.emulator(program, self.folder, self.atlassian, self.callbacks), self.atlassian)
 
     def pingora(self, program):
         port = free_port()

@@ -18,9 +18,14 @@ Written by `benches/run --write`, each section by itself; read the ratios, not t
 machine that others use too, figures of single rounds drift by 15 % and more, while ratios within a round drift less. Every
 figure is a median over the rounds, with the lowest and the highest.
 
-Load comes from `wrk` over loopback, on a core of its own. CPU is user and system time of the whole process
-(`/proc/PID/stat`). `wrk` sends the next request when the last one is answered (a closed loop), as fast as the server can:
-latency is taken at saturation, is queueing for the most part, and does not show what a pause would do to a steady stream.
+Load comes over loopback from a core of its own. CPU is user and system time of the whole process and its workers
+(`/proc/PID/stat`). `wrk` and `h2load` send the next request when the last one is answered (a closed loop), as fast as the
+server can: latency beside such a rate is queueing for the most part, and does not show what a pause would do to a steady
+stream. For that there is *Latency at a steady rate*.
+
+![CPU per request and latency of Anteroom and others](results.svg)
+
+The figures of the chart, and more: [results.json](results.json).
 """
 
 
@@ -68,6 +73,62 @@ def comparison(results, against):
     return lines[1:]
 
 
+def middle(rounds):
+    """The median of each figure over the rounds."""
+    return {key: round(median(one[key] for one in rounds), 3) for key in rounds[0]}
+
+
+def medians(results):
+    """name → what `processes` shows, as plain numbers."""
+    whole = lambda r: {"idle_mb": round(r["idle_mb"], 1), "loaded_mb": round(r["loaded_mb"], 1), "ready_ms": median(r["ready_ms"])}
+    return {name: middle(r["rounds"]) | whole(r) for name, r in results.items()}
+
+
+def latencies(title, rows):
+    """Rounds of `load.steady`."""
+    lines = [f"| {title} | requests/s | CPU µs/request | p50 µs | p99 µs | p99.9 µs |", "|---|---|---|---|---|---|"]
+    for name, rounds in rows.items():
+        of = lambda key, form="{:,.0f}": spread([one[key] for one in rounds], form)
+        rate = f"{median(one['rate'] for one in rounds):,.0f}"
+        lines.append(f"| {name} | {rate} | {of('cpu_us', '{:.1f}')} | {of('p50_us')} | {of('p99_us')} | {of('p999_us')} |")
+    return lines
+
+
+def added(rows, against):
+    """How much later than `against` in the same round."""
+    lines = [f"| later than {against} by | p50 µs | p99 µs | p99.9 µs |", "|---|---|---|---|"]
+    for name in (name for name in rows if name != against):
+        pairs = list(zip(rows[name], rows[against]))
+        cells = [spread([a[key] - b[key] for a, b in pairs], "{:+,.0f}") for key in ("p50_us", "p99_us", "p999_us")]
+        lines.append(f"| {' | '.join([name, *cells])} |")
+    return lines
+
+
+def ways(full, half, resident, against):
+    """Rounds of `load.saturate`, of `load.steady` at half of that (or none), and the memory after all of them."""
+    more = "".join(f" {key} µs at half |" for key in ("p50", "p99", "p99.9")) if half else ""
+    lines = [
+        f"| | requests/s | CPU µs/request | × {against} | core busy | RSS MB |{more}",
+        f"|---|---|---|---|---|---|{'---|' * 3 if half else ''}",
+    ]
+    for name, rounds in full.items():
+        of = lambda key, form="{:,.0f}": spread([one[key] for one in rounds], form)
+        ratio = spread([a["cpu_us"] / b["cpu_us"] for a, b in zip(rounds, full[against])], "{:.3f}")
+        cells = [name, of("rate"), of("cpu_us", "{:.1f}"), ratio, f"{median(one['busy'] for one in rounds):.0%}"]
+        cells.append(f"{resident[name]:.1f}")
+        if half:
+            cells += [spread([one[key] for one in half[name]], "{:,.0f}") for key in ("p50_us", "p99_us", "p999_us")]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def memory(rows, count):
+    lines = [f"| {count:,} open WebSockets | RSS MB before → with them | KiB each |", "|---|---|---|"]
+    for name, r in rows.items():
+        lines.append(f"| {name} | {r['before_mb']:.1f} → {r['after_mb']:.1f} | {r['each_kib']:.1f} |")
+    return lines
+
+
 def write(path, title, text, order):
     """Replaces one section of a results file; the others stay, in the given order of titles."""
     sections = {}
@@ -103,6 +164,6 @@ def machine():
     return [
         f"- {os.cpu_count()} × {cpu[1] if cpu else platform.machine()}, Linux {platform.release()}",
         f"- {_first_line('rustc', '--version')}; pingora {version('pingora')}, mimalloc {version('mimalloc')}, "
-        f"tokio {version('tokio')}; {_first_line('wrk', '--version')}",
+        f"tokio {version('tokio')}; {_first_line('wrk', '--version').partition(' Copyright')[0]}; {_first_line('h2load', '--version')}",
         f"- load average over the last five minutes when this began: {load:.1f}",
     ]

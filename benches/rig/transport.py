@@ -1,5 +1,6 @@
 """What do TLS, HTTP/2, large bodies and new connections cost, beside a stock pingora, nginx and HAProxy?"""
 
+import sys
 from dataclasses import dataclass
 
 import load
@@ -16,8 +17,8 @@ TEXT = """The same core, app and headers as above, one thing changed at a time. 
 `h2load`, 8 connections of 8 streams. TLS is what client and server agree on by themselves (TLS 1.3, P-256 certificate;
 `wrk` offers the session that it has, so of many new connections not each is a whole handshake). `stock pingora` is
 pingora's own server with TLS and h2c switched on and the system's allocator; nginx and HAProxy are plain proxies as above.
-None of the three asks who somebody is. Latencies come from the open loop at half of the row's requests/s, one round per
-round."""
+None of the three asks who somebody is.
+Latencies come from the open loop at half of the row's requests/s."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,10 @@ class Way:
     close: bool = False
     steady: bool = False
 
-    def target(self, programs, port, headers):
+    def target(self, program, port, headers):
         scheme = "https" if self.listener == "tls" else "http"
         more = {"Connection": "close"} if self.close else {}
-        return load.Target(programs, f"{scheme}://127.0.0.1:{port}{self.path}", headers | more, self.http2)
+        return load.Target(program, f"{scheme}://127.0.0.1:{port}{self.path}", headers | more, self.http2)
 
 
 WAYS = (
@@ -55,7 +56,7 @@ def run(programs, options, folder, running):
     lines, figures = [], {}
     for way in WAYS:
         targets = {name: way.target(*listeners[way.listener], sent[name, way.listener]) for name, listeners in servers.items()}
-        print(f"{way.title}:", file=__import__("sys").stderr)
+        print(f"{way.title}:", file=sys.stderr, flush=True)
         for target in targets.values():
             load.saturate(target, 1, options)
         full = turns.in_turn(targets, options.rounds, lambda name: load.saturate(targets[name], options.seconds, options), "cpu_us")
