@@ -6,6 +6,7 @@
 
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use memchr::{memchr_iter, memchr2};
 use pingora::http::RequestHeader;
 use pingora::http::authority::{RawTargetAuthority, raw_target_authority};
 
@@ -34,9 +35,10 @@ pub(super) fn examine(header: &RequestHeader, raw: &[u8], limits: Limits) -> Res
 
 /// Every line ends with CR LF, and the target has no fragment (pingora would cut it silently).
 fn plain_lines(raw: &[u8]) -> bool {
-    let count = |byte| raw.iter().filter(|b| **b == byte).count();
-    let request_line = raw.split(|b| *b == b'\n').next().unwrap_or_default();
-    count(b'\r') == count(b'\n') && !request_line.contains(&b'#')
+    let count = |byte| memchr_iter(byte, raw).count();
+    // A `#` in a header is allowed: only one before the first line's end counts.
+    let fragment = memchr2(b'#', b'\n', raw).is_some_and(|at| raw.get(at) == Some(&b'#'));
+    count(b'\r') == count(b'\n') && !fragment
 }
 
 /// Origin form, or absolute form with a host of the web; valid UTF-8 in both.
