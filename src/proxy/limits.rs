@@ -59,10 +59,15 @@ pub(super) struct Body {
 
 impl Body {
     /// That of a request whose header has just been read.
-    pub(super) fn of(header: &RequestHeader, kind: Kind) -> Self {
+    pub(super) fn of(header: &RequestHeader, kind: Kind, now: Instant) -> Self {
         let stream = matches!(kind, Kind::Upgrade | Kind::Grpc);
-        let since = (!stream).then(Instant::now);
+        let since = (!stream).then_some(now);
         Self { bytes: 0, since, awaited: header.headers.contains_key(EXPECT) }
+    }
+
+    /// Whether nothing of it has come.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes == 0
     }
 
     /// More of it has come.
@@ -145,7 +150,7 @@ mod tests {
         let limits = Limits { body_bytes: Some(10_000), body_rate: 100, ..Limits::default() };
         let (body_read, read) = (Duration::from_secs(60), Duration::from_secs(20));
         let times = Timeouts { body_read, read, ..Timeouts::default() };
-        let mut body = Body::of(header, kind);
+        let mut body = Body::of(header, kind, Instant::now());
         body.since = body.since.and_then(|since| since.checked_sub(Duration::from_secs(ago)));
         body.add(bytes);
         (body.beyond(&limits, &times), body.patience(&limits, &times).unwrap_or(Duration::MAX))

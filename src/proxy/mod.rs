@@ -10,6 +10,7 @@ mod entrance;
 mod facts;
 mod http2;
 mod limits;
+mod onward;
 mod own_pages;
 mod phases;
 mod record;

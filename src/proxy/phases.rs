@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{ACCEPT, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -17,14 +17,14 @@ use super::record::decision_of;
 use super::settings::{Settings, SetupError};
 use super::streams::{Registry, may_open};
 use super::upstreams::{Kind, Upstreams};
-use super::way::{self, Peer, Public, Way};
-use super::{facts, http2, limits, own_pages};
+use super::way::{Public, Way};
+use super::{facts, http2, limits, onward, own_pages};
 use crate::auth::{Auth, Check, Endpoint, RequestFacts};
-use crate::gate::{Origin, OriginId};
+use crate::gate::Origin;
 use crate::metrics::{Decision, Mode};
 use crate::net::Limit;
 use crate::ops::access_log::AccessLog;
-use crate::ops::tracing::{continue_from, place};
+use crate::ops::tracing::continue_from;
 use crate::ops::{Remarks, RequestIds};
 use crate::reply::Reply;
 use crate::span;
@@ -40,7 +40,7 @@ pub(super) struct Phases {
     /// What is under way.
     pub(super) streams: Arc<Registry>,
     /// The apps as the upstream hears of them, by [`OriginId::place`]; the central one first.
-    public: Vec<Public>,
+    pub(super) public: Vec<Public>,
     pub(super) access_log: Arc<dyn AccessLog>,
     pub(super) remarks: Remarks,
 }
@@ -104,7 +104,7 @@ impl Phases {
         request.kind = kind_of(session.req_header());
         let times = &self.settings.timeouts;
         session.set_write_timeout(Some(times.write));
-        request.body = Body::of(session.req_header(), request.kind);
+        request.body = Body::of(session.req_header(), request.kind, request.started);
         // A gRPC client may be silent for as long as it listens; whether it is there, its connection tells.
         session.set_read_timeout(request.body.patience(&self.settings.limits, times));
         if session.get_keepalive().is_some() {
@@ -119,6 +119,7 @@ impl Phases {
         if request.kind != Kind::Upgrade {
             session.req_header_mut().remove_header(&UPGRADE);
         }
+        onward::forget_spelling(session.req_header_mut());
         if session.req_header().version == Version::HTTP_10 {
             // It knows no interim answers (RFC 9110 §15.2 and §10.1.1).
             session.req_header_mut().remove_header(&EXPECT);
@@ -195,7 +196,7 @@ impl Phases {
         request: &mut Request,
     ) -> pingora::Result<()> {
         let (most, times) = (&self.settings.limits, &self.settings.timeouts);
-        if request.kind == Kind::Upgrade {
+        if request.kind == Kind::Upgrade || (end && bytes == 0 && request.body.is_empty()) {
             return Ok(());
         }
         request.body.add(bytes);
@@ -217,58 +218,6 @@ impl Phases {
             Ok(body) => self.auth.serve(endpoint, &self.facts(session, request), &body).await,
             Err(status) => own_pages::plain(status),
         }
-    }
-
-    /// Says what the upstream may know. Runs after pingora removed what `Connection` names.
-    pub(super) fn prepare(
-        &self,
-        session: &Session,
-        header: &mut RequestHeader,
-        request: &Request,
-    ) -> pingora::Result<()> {
-        let Some(permit) = &request.permit else {
-            return Error::e_explain(
-                ErrorType::InternalError,
-                "a request without a permit was about to be sent",
-            );
-        };
-        let host = host_of(session.req_header());
-        way::remove_claims(header, self.auth.layout());
-        way::remove_cookies(header, |line| self.auth.cookie_names().strip(line))?;
-        if !header.raw_path().starts_with(b"/") {
-            let origin_form = header.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-            header.set_raw_path(origin_form.as_bytes())?;
-        }
-        if let (Some(upstream), Some(under_way)) = (&request.upstream, &request.under_way) {
-            upstream.prepare(header, under_way.backend())?;
-        }
-        if let (Some(client), Some(public)) = (client_of(session), self.public(host)) {
-            let peer = Peer { address: client.address(), written: &client.forwarded_for };
-            let (original, told) = (&session.req_header().headers, request.way.as_deref());
-            way::tell(header, original, told, &peer, public, self.settings.forwarded)?;
-        }
-        header.insert_header("X-Request-Id", request.id.value())?;
-        if header.version == Version::HTTP_2 && session.req_header().version == Version::HTTP_2 {
-            // pingora took it away as a word between neighbours; gRPC servers insist on it, and trailers do pass here.
-            if let Some(trailers) = session.req_header().headers.get(TE) {
-                header.insert_header(TE, trailers)?;
-            }
-        }
-        if let Some(here) = place(&request.upstream_span) {
-            header.insert_header("traceparent", here.to_string())?;
-        }
-        if let Some(identity) = self.auth.identity_headers(permit, host) {
-            for (name, value) in identity.iter() {
-                header.insert_header(name, value)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The app that a request is for, as people reach it: the central one when nobody named its host.
-    fn public(&self, host: &str) -> Option<&Public> {
-        let app = self.auth.origins().of_host(host).unwrap_or(OriginId::CENTRAL);
-        self.public.get(app.place())
     }
 
     /// The page for a failure, unless the answer has begun or nobody is there to read it.

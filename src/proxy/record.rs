@@ -38,7 +38,6 @@ impl Phases {
     pub(super) fn record(&self, session: &Session, request: &Request) {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         let duration = request.started.elapsed();
-        let now = SystemClock.now_millis();
         let decision = request.decision.map_or("", Decision::as_str);
         span::answered(&request.span, status, decision);
         let here = place(&request.span);
@@ -47,7 +46,10 @@ impl Phases {
             None => Exemplar::request(request.id.as_str()),
         };
         self.auth.metrics().request_of(status, duration, example);
-        let header = session.req_header();
+        if !self.access_log.writes() {
+            return;
+        }
+        let (header, now) = (session.req_header(), SystemClock.now_millis());
         let live = request.permit.as_ref().and_then(|permit| permit.session());
         self.access_log.record(&AccessEntry {
             time_ms: now.saturating_sub(millis(duration)),

@@ -28,8 +28,10 @@ pub(super) fn clean(response: &mut ResponseHeader, is_ours: impl Fn(&[u8]) -> bo
     if response.headers.contains_key(CONNECTION) {
         remove_nominated(response);
     }
-    for name in HOP_BY_HOP {
-        response.remove_header(*name);
+    if response.headers.keys().any(|name| HOP_BY_HOP.contains(&name.as_str())) {
+        for name in HOP_BY_HOP {
+            response.remove_header(*name);
+        }
     }
     if !matches!(response.status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::UPGRADE_REQUIRED) {
         response.remove_header(&UPGRADE);

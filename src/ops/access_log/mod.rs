@@ -74,6 +74,11 @@ pub fn http_version(version: http::Version) -> Option<&'static str> {
 pub trait AccessLog: Send + Sync + 'static {
     /// Writes one request down.
     fn record(&self, entry: &AccessEntry<'_>);
+
+    /// Whether anything comes of that: an entry that nobody writes down need not be made.
+    fn writes(&self) -> bool {
+        true
+    }
 }
 
 /// What the fields of a JSON line are called.
@@ -136,6 +141,10 @@ impl AccessLog for Text {
 
 impl AccessLog for Off {
     fn record(&self, _: &AccessEntry<'_>) {}
+
+    fn writes(&self) -> bool {
+        false
+    }
 }
 
 fn nanoseconds(entry: &AccessEntry<'_>) -> u64 {

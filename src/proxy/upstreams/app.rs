@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::header::HOST;
-use http::{HeaderName, HeaderValue};
-use pingora::http::RequestHeader;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::protocols::tls::CaType;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
@@ -139,22 +138,21 @@ impl Upstream {
     }
 
     /// Makes a request's header what this app is to see, identity aside. The target is in origin form.
-    pub(crate) fn prepare(&self, header: &mut RequestHeader, backend: &Backend) -> pingora::Result<()> {
-        if let Some(rewrite) = &self.rewrite {
-            let target = header.uri.path_and_query().map_or("/", |target| target.as_str());
-            let Some(target) = rewrite.apply(target) else {
-                return Error::e_explain(ErrorType::InternalError, "a rewritten path would not be plain");
-            };
-            header.set_raw_path(target.as_bytes())?;
-        }
+    pub(crate) fn prepare(&self, headers: &mut HeaderMap, backend: &Backend) {
         for (name, value) in &self.headers {
-            remove_twins(header, name);
-            header.insert_header(name, value)?;
+            remove_twins(headers, name);
+            headers.insert(name, value.clone());
         }
-        match self.pool.own_host(backend) {
-            Some(host) if !self.pass_host => header.insert_header(HOST, host),
-            _ => Ok(()),
+        if let Some(host) = self.pool.own_host(backend).filter(|_| !self.pass_host) {
+            headers.insert(HOST, host.clone());
         }
+    }
+
+    /// The target as the app is to see it, where that differs from what it is.
+    pub(crate) fn rewritten(&self, target: &str) -> pingora::Result<Option<String>> {
+        let Some(rewrite) = &self.rewrite else { return Ok(None) };
+        let plain = || Error::explain(ErrorType::InternalError, "a rewritten path would not be plain");
+        rewrite.apply(target).map(Some).ok_or_else(plain)
     }
 
     /// The servers.
@@ -196,15 +194,15 @@ fn fresh(backend: &Backend, tried: &[Arc<Backend>]) -> bool {
 
 /// CGI, WSGI and PHP cannot tell `X_Api_Key` from `X-Api-Key`: what a client sends under such a name must not stand in
 /// for the operator's word (CVE-2025-64484).
-fn remove_twins(header: &mut RequestHeader, name: &HeaderName) {
+fn remove_twins(headers: &mut HeaderMap, name: &HeaderName) {
     let dashed = |b: u8| if b.is_ascii_alphanumeric() { b } else { b'-' };
     let reads_alike = |other: &&HeaderName| {
         other.as_str().len() == name.as_str().len()
             && other.as_str().bytes().map(dashed).eq(name.as_str().bytes().map(dashed))
     };
-    let twins: Vec<HeaderName> = header.headers.keys().filter(reads_alike).cloned().collect();
+    let twins: Vec<HeaderName> = headers.keys().filter(reads_alike).cloned().collect();
     for twin in &twins {
-        header.remove_header(twin);
+        headers.remove(twin);
     }
 }
 

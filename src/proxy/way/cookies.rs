@@ -3,42 +3,42 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::HeaderValue;
-use http::header::COOKIE;
-use pingora::http::RequestHeader;
+use http::header::{COOKIE, Entry};
+use http::{HeaderMap, HeaderValue};
 
 /// Takes our cookies out and leaves every other byte. `strip` does it for one line; `None` is a line without a rest.
 pub(in crate::proxy) fn remove_cookies(
-    request: &mut RequestHeader,
+    headers: &mut HeaderMap,
     strip: impl Fn(&[u8]) -> Option<Cow<'_, [u8]>>,
-) -> pingora::Result<()> {
-    let lines = request.headers.get_all(COOKIE).iter();
-    let kept: Vec<Option<Cow<'_, [u8]>>> = lines.map(|line| strip(line.as_bytes())).collect();
-    if kept.iter().all(|line| matches!(line, Some(Cow::Borrowed(_)))) {
-        return Ok(());
+) {
+    let Entry::Occupied(mut entry) = headers.entry(COOKIE) else { return };
+    // Bytes that came as a header value are one.
+    let value = |rest: Vec<u8>| HeaderValue::from_maybe_shared(Bytes::from(rest)).ok();
+    let mut gone = Vec::new();
+    for (at, line) in entry.iter_mut().enumerate() {
+        match strip(line.as_bytes()) {
+            Some(Cow::Borrowed(_)) => {}
+            rest => match rest.and_then(|rest| value(rest.into_owned())) {
+                Some(rest) => *line = rest,
+                None => gone.push(at),
+            },
+        }
     }
-    let kept: Vec<Vec<u8>> = kept.into_iter().flatten().map(Cow::into_owned).collect();
-    request.remove_header(&COOKIE);
-    for line in kept {
-        // Bytes that came as a header value are one.
-        let value = HeaderValue::from_maybe_shared(Bytes::from(line));
-        request.append_header("Cookie", value.unwrap_or(HeaderValue::from_static("")))?;
+    if gone.is_empty() {
+        return;
     }
-    Ok(())
+    let (_, lines) = entry.remove_entry_mult();
+    let left: Vec<HeaderValue> =
+        lines.enumerate().filter(|(at, _)| !gone.contains(at)).map(|(_, line)| line).collect();
+    for line in left {
+        headers.append(COOKIE, line);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::session::cookie::CookieNames;
-
-    fn request(lines: &[(&'static str, &'static str)]) -> RequestHeader {
-        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
-        for (name, value) in lines {
-            request.append_header(*name, *value).unwrap();
-        }
-        request
-    }
 
     #[test]
     fn cookies_of_the_app_stay_byte_for_byte() {
@@ -51,12 +51,10 @@ mod tests {
             (&["a=1", "__Host-anteroom=s", "b=2"], &["a=1", "b=2"]),
             (&[], &[]),
         ] {
-            let mut request = request(&[]);
-            for line in lines {
-                request.append_header("Cookie", *line).unwrap();
-            }
-            remove_cookies(&mut request, |line| names.strip(line)).unwrap();
-            let left: Vec<_> = request.headers.get_all(COOKIE).iter().map(|v| v.to_str().unwrap()).collect();
+            let mut headers: HeaderMap =
+                lines.iter().map(|line| (COOKIE, HeaderValue::from_static(line))).collect();
+            remove_cookies(&mut headers, |line| names.strip(line));
+            let left: Vec<_> = headers.get_all(COOKIE).iter().map(|v| v.to_str().unwrap()).collect();
             assert_eq!(left, want, "{lines:?}");
         }
     }

@@ -13,7 +13,6 @@ use std::net::IpAddr;
 
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pingora::http::RequestHeader;
 
 use crate::net::{TraceParent, TrustedProxies, hops};
 use crate::ops::RequestId;
@@ -22,9 +21,11 @@ pub(super) use self::cookies::remove_cookies;
 pub(super) use self::hearsay::remove_claims;
 pub(super) use self::public::Public;
 
-const X_FORWARDED_FOR: &str = "x-forwarded-for";
-const X_REQUEST_ID: &str = "x-request-id";
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The name of a request.
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The place of a request in a trace.
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What a trusted hop says of a request.
@@ -61,9 +62,8 @@ impl Way {
         }
         let client = addresses.get(nearest..).and_then(|named| named.last()).copied();
         addresses.reverse();
-        let request_id = only(headers, X_REQUEST_ID).and_then(|id| RequestId::kept(id.as_bytes()));
-        let trace =
-            only(headers, TRACEPARENT.as_str()).and_then(|value| TraceParent::parse(value.as_bytes()));
+        let request_id = only(headers, &X_REQUEST_ID).and_then(|id| RequestId::kept(id.as_bytes()));
+        let trace = only(headers, &TRACEPARENT).and_then(|value| TraceParent::parse(value.as_bytes()));
         Some(Box::new(Self { client, request_id, trace, addresses }))
     }
 
@@ -85,33 +85,33 @@ pub(super) struct Peer<'a> {
 
 /// Says how the request came. `original` is the request as it was received; `forwarded`: by `Forwarded` as well.
 pub(super) fn tell(
-    request: &mut RequestHeader,
+    headers: &mut HeaderMap,
     original: &HeaderMap,
     way: Option<&Way>,
     peer: &Peer<'_>,
     public: &Public,
     forwarded: bool,
-) -> pingora::Result<()> {
+) {
     let addresses = way.map_or_else(|| Some(peer.written.clone()), Way::addresses);
     if let Some(addresses) = addresses {
-        request.insert_header("X-Forwarded-For", addresses)?;
+        headers.insert(X_FORWARDED_FOR, addresses);
     }
     if way.is_some_and(|way| way.trace.is_some()) {
         for name in [TRACEPARENT, TRACESTATE] {
             for value in original.get_all(&name) {
-                request.append_header(name.clone(), value.clone())?;
+                headers.append(name.clone(), value.clone());
             }
         }
     }
     if forwarded {
         let alone = peer.address.as_slice();
-        request.insert_header(FORWARDED, public.forwarded(way.map_or(alone, |way| &way.addresses)))?;
+        headers.insert(FORWARDED, public.forwarded(way.map_or(alone, |way| &way.addresses)));
     }
-    public.say(request)
+    public.say(headers);
 }
 
 /// The value of a header that is there once.
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a HeaderValue> {
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut lines = headers.get_all(name).iter();
     lines.next().filter(|_| lines.next().is_none())
 }
@@ -142,11 +142,11 @@ mod tests {
         let written = peer.parse().unwrap();
         let peer = Peer { address: peer.parse().ok(), written: &written };
         let public = Public::new(&Origin::parse("https://app.example:8443").unwrap(), true);
-        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
-        tell(&mut request, &headers(lines), way.as_deref(), &peer, &public, true).unwrap();
+        let mut request = HeaderMap::new();
+        tell(&mut request, &headers(lines), way.as_deref(), &peer, &public, true);
         let ours =
             |name: &str| !matches!(name, "x-forwarded-proto" | "x-forwarded-host" | "x-forwarded-port");
-        let lines = request.headers.iter().filter(|(name, _)| ours(name.as_str()));
+        let lines = request.iter().filter(|(name, _)| ours(name.as_str()));
         lines.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
     }
 

@@ -3,10 +3,13 @@
 
 use std::net::IpAddr;
 
-use http::HeaderValue;
-use pingora::http::RequestHeader;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::gate::Origin;
+
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The public side of one app.
 #[derive(Debug)]
@@ -34,10 +37,10 @@ impl Public {
     }
 
     /// Says it in `X-Forwarded-*`.
-    pub(super) fn say(&self, request: &mut RequestHeader) -> pingora::Result<()> {
-        request.insert_header("X-Forwarded-Proto", self.proto.clone())?;
-        request.insert_header("X-Forwarded-Port", self.port.clone())?;
-        request.insert_header("X-Forwarded-Host", self.host.clone())
+    pub(super) fn say(&self, headers: &mut HeaderMap) {
+        headers.insert(X_FORWARDED_PROTO, self.proto.clone());
+        headers.insert(X_FORWARDED_PORT, self.port.clone());
+        headers.insert(X_FORWARDED_HOST, self.host.clone());
     }
 
     /// `Forwarded` (RFC 7239 §4) for a way, client first. Scheme and host are those that the first hop was asked by.
@@ -69,10 +72,10 @@ mod tests {
             ("http://[::1]:8080", false, ["http", "8080", "[::1]:8080"]),
             ("http://localhost", false, ["http", "80", "localhost"]),
         ] {
-            let mut request = RequestHeader::build("GET", b"/", None).unwrap();
-            Public::new(&Origin::parse(origin).unwrap(), https).say(&mut request).unwrap();
+            let mut headers = HeaderMap::new();
+            Public::new(&Origin::parse(origin).unwrap(), https).say(&mut headers);
             let said = ["x-forwarded-proto", "x-forwarded-port", "x-forwarded-host"]
-                .map(|name| request.headers.get(name).unwrap().to_str().unwrap());
+                .map(|name| headers.get(name).unwrap().to_str().unwrap());
             assert_eq!(said, want, "{origin}");
         }
     }
