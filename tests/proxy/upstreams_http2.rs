@@ -29,7 +29,7 @@ use crate::support::repository;
 
 /// What an app saw.
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     requests: AtomicUsize,
     connections: AtomicUsize,
     last: Mutex<String>,
@@ -108,7 +108,7 @@ async fn serve_http1(mut stream: impl AsyncRead + AsyncWrite + Unpin, seen: Arc<
 }
 
 /// An app: in the clear HTTP/2 with prior knowledge, over TLS what ALPN says.
-async fn app(tls: Option<ServerConfig>) -> (SocketAddr, Arc<Seen>) {
+pub(super) async fn app(tls: Option<ServerConfig>) -> (SocketAddr, Arc<Seen>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, seen) = (listener.local_addr().unwrap(), Arc::new(Seen::default()));
     let (acceptor, watched) = (tls.map(|tls| TlsAcceptor::from(Arc::new(tls))), Arc::clone(&seen));
@@ -129,12 +129,12 @@ async fn app(tls: Option<ServerConfig>) -> (SocketAddr, Arc<Seen>) {
     (address, watched)
 }
 
-fn file(name: &str) -> std::path::PathBuf {
+pub(super) fn file(name: &str) -> std::path::PathBuf {
     repository(&format!("tests/proxy/tls/{name}"))
 }
 
 /// Shows this chain, offers these protocols, and demands certificates from `mutual-ca.pem` if told to.
-fn tls(chain: &str, alpn: &[&str], demanding: bool) -> ServerConfig {
+pub(super) fn tls(chain: &str, alpn: &[&str], demanding: bool) -> ServerConfig {
     let chain = vec![CertificateDer::from_pem_file(file(chain)).unwrap()];
     let key = PrivateKeyDer::from_pem_file(file("upstream.key")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -154,7 +154,7 @@ fn tls(chain: &str, alpn: &[&str], demanding: bool) -> ServerConfig {
     config
 }
 
-fn speaking(address: SocketAddr, protocol: Protocol, ca: Option<&str>) -> Plan {
+pub(super) fn speaking(address: SocketAddr, protocol: Protocol, ca: Option<&str>) -> Plan {
     let mut plan = plan(address);
     plan.upstream().protocol = protocol;
     plan.upstream().tls = ca.map(|ca| UpstreamTls {

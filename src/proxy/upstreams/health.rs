@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::app::Upstream;
 use super::backend::Backend;
+use super::failure::of_connection;
 use super::tls::NOBODY;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::proxy::settings::HealthCheck;
@@ -52,7 +53,7 @@ async fn ask(upstream: Arc<Upstream>, backend: Arc<Backend>, connector: Arc<Conn
     let answer = match timeout(check.timeout, question).await {
         Ok(Ok(status @ 200..=399)) => Ok(status),
         Ok(Ok(status)) => Err(format!("its health check was answered with {status}")),
-        Ok(Err(error)) => Err(format!("its health check failed: {}", error.etype().as_str())),
+        Ok(Err(error)) => Err(format!("its health check failed: {}", of_connection(&error))),
         Err(_) => Err("its health check was not answered in time".to_owned()),
     };
     let change = backend.checked(answer.is_ok(), &check);

@@ -7,6 +7,7 @@
 mod app;
 mod backend;
 mod balance;
+mod failure;
 mod health;
 mod names;
 mod peers;
@@ -28,6 +29,7 @@ use crate::metrics::Metrics;
 
 pub(super) use self::app::{MAX_TRIES, Upstream};
 pub(super) use self::backend::{Backend, InFlight};
+pub(super) use self::failure::{of_connection, of_exchange};
 pub(super) use self::peers::{Kind, keep_alive};
 
 /// All apps, and the tasks that watch over their servers.
