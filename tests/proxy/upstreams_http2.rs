@@ -191,7 +191,18 @@ async fn prior_knowledge_in_the_clear() {
     assert_eq!(client.response().await.text(), "abc");
 }
 
-/// Each piece crosses by itself, and silence between two of them is nobody's fault.
+/// It is a word between neighbours (RFC 9110 §10.1.4), and over HTTP/2 anything but `trailers` is malformed.
+#[tokio::test]
+async fn what_a_client_of_http1_takes_as_trailers_is_its_own_affair() {
+    let (address, seen) = app(None).await;
+    let rig = Rig::start(speaking(address, Protocol::Http2, None)).await;
+    for says in ["TE: gzip\r\nConnection: TE\r\n", "TE: trailers\r\nConnection: TE\r\n", "TE: trailers\r\n"] {
+        assert_eq!(rig.get("/", says).await.status, 200, "{says}");
+        let last = seen.last.lock().unwrap().clone();
+        assert!(last.contains("x-anteroom-account-id") && !last.contains("\"te\""), "{last}");
+    }
+}
+
 #[tokio::test]
 async fn alpn_says_which_http_is_spoken() {
     for (protocol, offered, want) in [
@@ -302,13 +313,22 @@ async fn health_is_asked_over_http2_too() {
     let rig = Rig::start(plan).await;
     let line = format!("server=\"{address}\"}} 0");
     let unwell = async {
-        while !rig.auth.metrics().expose().contains(&line) {
+        while seen.requests.load(Ordering::SeqCst) == 0 || !rig.auth.metrics().expose().contains(&line) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::time::timeout(crate::support::DEADLINE, unwell).await.expect("500 is not well");
     let last = seen.last.lock().unwrap().clone();
     assert!(last.starts_with(&format!("HTTP/2.0 GET http://{address}/500")), "{last}");
+    // Each question is asked over a connection of its own: that new ones are taken is part of the answer.
+    let again = async {
+        while seen.requests.load(Ordering::SeqCst) < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(crate::support::DEADLINE, again).await.expect("it is asked again");
+    let asked = seen.requests.load(Ordering::SeqCst);
+    assert!(seen.connections.load(Ordering::SeqCst) >= asked, "{asked}");
     // The only one there is is tried all the same.
     assert_eq!(rig.get("/", "").await.status, 200);
 }

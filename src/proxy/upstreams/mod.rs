@@ -101,6 +101,7 @@ impl Upstreams {
     pub(super) fn start(&self) {
         let mut tasks = JoinSet::new();
         for rule in &self.rules {
+            rule.upstream.pool().report();
             for place in 0..rule.upstream.pool().servers() {
                 let upstream = Arc::clone(&rule.upstream);
                 tasks.spawn(async move { upstream.pool().keep_fresh(place).await });
