@@ -359,7 +359,8 @@ pub enum SetupError {
     NoSocket(PathBuf),
     /// A header that is not the operator's to set.
     #[error(
-        "the header {name} cannot be set for the upstream {upstream}: Anteroom or HTTP itself says what it is"
+        "the header {name} cannot be set for the upstream {upstream}: Anteroom or HTTP itself says what it is, or it would \
+         have the app act on another method or path than the access rules were asked about"
     )]
     ReservedHeader {
         /// The upstream.
