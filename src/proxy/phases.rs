@@ -85,6 +85,7 @@ impl Phases {
             mode: Mode::Proxy,
             headers: &header.headers,
             client: request.client,
+            crowd: request.crowd(),
             request_id: request.id.as_str(),
         }
     }
