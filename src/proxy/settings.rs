@@ -216,6 +216,8 @@ pub struct Timeouts {
     pub write: Duration,
     /// How long a connection may rest between requests. Whole seconds.
     pub keep_alive: Duration,
+    /// How long an HTTP/2 connection takes requests, a tenth more or less.
+    pub http2_age: Duration,
 }
 
 /// How much a client may ask for.
@@ -305,6 +307,7 @@ impl Default for Timeouts {
             body_read: Duration::from_secs(60),
             write: Duration::from_secs(60),
             keep_alive: Duration::from_secs(75),
+            http2_age: Duration::from_secs(60 * 60),
         }
     }
 }
