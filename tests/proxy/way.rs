@@ -92,8 +92,7 @@ async fn sign_ins(trusted: &[&str], says: &[&str]) -> (usize, Vec<String>) {
     let rig = Rig::start(plan).await;
     let mut begun = 0;
     for line in says {
-        let start =
-            format!("GET /_anteroom/start HTTP/1.1\r\nHost: app.example\r\nSec-Fetch-Mode: navigate\r\n");
+        let start = "GET /_anteroom/start HTTP/1.1\r\nHost: app.example\r\nSec-Fetch-Mode: navigate\r\n";
         let navigation = format!("{start}Sec-Fetch-Dest: document\r\nAccept: text/html\r\n{line}\r\n");
         match exchange(rig.address, navigation).await.status {
             302 => begun += 1,

@@ -374,6 +374,8 @@ mod tests {
             Pool::new(&upstream, Arc::new(dns.resolver()), &metrics).unwrap()
         };
         let in_force = with();
+        let _tried = with();
+        assert_eq!(healthy(&in_force), 0);
         in_force.look_up().await;
         let _tried = with();
         assert_eq!(healthy(&in_force), 1);
