@@ -1,6 +1,7 @@
 //! Where does chance come from? One trait, so that the core can be handed its randomness and tests can repeat it.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use aws_lc_rs::digest;
 
@@ -17,6 +18,12 @@ impl dyn Entropy {
         self.fill(&mut out);
         out
     }
+}
+
+/// A tenth more or less, so that many who do a thing in the same span do not do it at the same moment.
+pub fn jittered(span: Duration) -> Duration {
+    let [byte] = <dyn Entropy>::bytes::<1>(&SystemEntropy);
+    span.mul_f64(0.9 + f64::from(byte) / 255.0 * 0.2)
 }
 
 /// The operating system's generator, through aws-lc.
@@ -72,6 +79,14 @@ mod tests {
         let first: [u8; 40] = a.bytes();
         assert_eq!(first, b.bytes::<40>());
         assert_ne!(first, a.bytes::<40>());
+    }
+
+    #[test]
+    fn replicas_are_not_in_step() {
+        let spans: std::collections::HashSet<Duration> =
+            (0..50).map(|_| jittered(Duration::from_secs(10))).collect();
+        assert!(spans.len() > 5);
+        assert!(spans.iter().all(|span| (9_000..=11_000).contains(&span.as_millis())));
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod traces;
 mod upstream_down;
 mod upstreams_choice;
 mod upstreams_http2;
+mod upstreams_reasons;
 mod upstreams_servers;
 mod way;
 mod websocket;

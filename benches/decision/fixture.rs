@@ -87,6 +87,7 @@ pub(crate) fn facts(headers: &HeaderMap) -> RequestFacts<'_> {
         host: "app.example.com",
         headers,
         client,
+        crowd: false,
         mode: Mode::Proxy,
         request_id: "0123456789abcdef",
     }

@@ -4,6 +4,7 @@
 //! began with; what is known of sessions, the store and the counters stay. What needs a restart is left as it was
 //! ([`Fixed`]); the caller says so.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -11,7 +12,7 @@ use arc_swap::ArcSwap;
 use super::{StartError, wiring};
 use crate::atlassian::Atlassian;
 use crate::auth::{Auth, Choices};
-use crate::config::Config;
+use crate::config::{Config, Upstream};
 use crate::metrics::Metrics;
 use crate::pages::Pages;
 use crate::{forward_auth, proxy};
@@ -33,11 +34,13 @@ pub(super) struct Doors {
 }
 
 /// Which servers there are, and how connections to them begin. The sockets are open, so this stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fixed {
     pub(super) proxy: bool,
     pub(super) tls: bool,
     pub(super) forward_auth: bool,
+    /// How many idle connections to each upstream are kept, by its name.
+    pub(super) kept: BTreeMap<String, usize>,
 }
 
 impl Fixed {
@@ -48,6 +51,7 @@ impl Fixed {
             tls: proxy.as_ref().is_some_and(|settings| settings.entrance.tls.is_some()),
             proxy: proxy.is_some(),
             forward_auth: config.forward_auth.is_some(),
+            kept: config.proxy.iter().flat_map(|proxy| &proxy.upstreams).map(kept).collect(),
         }
     }
 }
@@ -71,8 +75,8 @@ impl InForce {
     }
 
     /// What a restart alone would change.
-    pub(super) fn fixed(&self) -> Fixed {
-        self.fixed
+    pub(super) fn fixed(&self) -> &Fixed {
+        &self.fixed
     }
 
     /// Puts another configuration in force. Reads the files that it names; blocks for some milliseconds.
@@ -109,6 +113,10 @@ impl InForce {
             replacer.hand_over();
         }
     }
+}
+
+fn kept(upstream: &Upstream) -> (String, usize) {
+    (upstream.name.clone(), upstream.keep_alive_pool)
 }
 
 /// Whether there is TLS and whether there is HTTP/2 was settled when the socket was opened.

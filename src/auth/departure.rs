@@ -110,6 +110,7 @@ mod tests {
             host: "a.example",
             headers: &HeaderMap::new(),
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            crowd: false,
             mode: Mode::Proxy,
             request_id: "r",
         };

@@ -67,8 +67,10 @@ pub struct RequestFacts<'a> {
     pub host: &'a str,
     /// All headers, as received.
     pub headers: &'a HeaderMap,
-    /// Who is on the other end of the connection.
+    /// Whom it is from, as far as that is known; `0.0.0.0` on a Unix socket where nobody is named.
     pub client: IpAddr,
+    /// Whether that is a hop that names nobody, and so stands for everybody behind it.
+    pub crowd: bool,
     /// Who asks: our own proxy, or a gateway.
     pub mode: Mode,
     /// Names the request in logs and on error pages.

@@ -8,13 +8,16 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use papaya::HashMap;
 
 /// So many clients are remembered at most; some megabytes.
 const REMEMBERED: usize = 50_000;
+/// So many times the budget of one client is that of all who cannot be told apart: enough for an office that signs in in the
+/// morning, and still an end to what a flood behind it costs.
+const CROWD: u64 = 10;
 /// The budget is for this long, in milliseconds.
 const MINUTE: u64 = 60_000;
 /// How long the log says nothing more of it, in milliseconds.
@@ -24,8 +27,10 @@ const QUIET: u64 = 10_000;
 /// to fill up again.
 #[derive(Debug, Default)]
 pub(super) struct Budgets {
-    full_again: HashMap<IpAddr, AtomicU64>,
+    /// By address, and whether it stands for a crowd.
+    full_again: HashMap<(IpAddr, bool), AtomicU64>,
     said: AtomicU64,
+    crowd_said: AtomicBool,
 }
 
 impl Budgets {
@@ -50,14 +55,12 @@ impl SignInRate {
         Self { cost, budgets }
     }
 
-    /// Takes one from a client's budget; `now` in milliseconds. `Err` is when to try again. Clients that nobody can tell
-    /// apart (a gateway on a Unix socket that names none) have no budget: one of them could use up everybody's.
-    pub(super) fn take(&self, client: IpAddr, now: u64) -> Result<(), Duration> {
-        if client.is_unspecified() {
-            return Ok(());
-        }
+    /// Takes one from a client's budget; `now` in milliseconds. `Err` is when to try again. A `crowd` is clients that nobody
+    /// can tell apart, behind a hop that names none: they share a budget of their own, which is larger ([`CROWD`]).
+    pub(super) fn take(&self, client: IpAddr, crowd: bool, now: u64) -> Result<(), Duration> {
         let budgets = self.budgets.full_again.pin();
-        let (whole, client) = (self.cost.saturating_mul(MINUTE / self.cost), network(client));
+        let cost = if crowd { (self.cost / CROWD).max(1) } else { self.cost };
+        let (whole, client) = (cost.saturating_mul(MINUTE / cost), (network(client), crowd));
         let budget = match budgets.get(&client) {
             Some(budget) => budget,
             None if budgets.len() >= REMEMBERED => return Ok(()),
@@ -67,12 +70,17 @@ impl SignInRate {
         let taken = budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_again| {
             // Beyond the latest only if the clock was put back, which must lock nobody out.
             let begun = if full_again > latest { now } else { full_again.max(now) };
-            let after = begun.saturating_add(self.cost);
+            let after = begun.saturating_add(cost);
             (after <= latest).then_some(after)
         });
         taken.map(|_| ()).map_err(|full_again| {
-            Duration::from_millis(full_again.saturating_add(self.cost).saturating_sub(latest).max(1))
+            Duration::from_millis(full_again.saturating_add(cost).saturating_sub(latest).max(1))
         })
+    }
+
+    /// Whether the log was never told of a crowd.
+    pub(super) fn crowd_is_news(&self) -> bool {
+        !self.budgets.crowd_said.swap(true, Ordering::Relaxed)
     }
 
     /// Whether it is time to speak of it in the log again.
@@ -109,10 +117,10 @@ mod tests {
     #[test]
     fn so_many_at_once_and_as_many_again_within_a_minute() {
         let rate = rate(6);
-        let taken = |now| (0..100).filter(|_| rate.take(ip("192.0.2.1"), now).is_ok()).count();
+        let taken = |now| (0..100).filter(|_| rate.take(ip("192.0.2.1"), false, now).is_ok()).count();
         assert_eq!(taken(NOW), 6);
-        assert_eq!(rate.take(ip("192.0.2.1"), NOW), Err(Duration::from_secs(10)));
-        assert_eq!(rate.take(ip("192.0.2.1"), NOW + 4_000), Err(Duration::from_secs(6)));
+        assert_eq!(rate.take(ip("192.0.2.1"), false, NOW), Err(Duration::from_secs(10)));
+        assert_eq!(rate.take(ip("192.0.2.1"), false, NOW + 4_000), Err(Duration::from_secs(6)));
         assert_eq!(taken(NOW + 9_999), 0);
         assert_eq!(taken(NOW + 10_000), 1);
         assert_eq!(taken(NOW + 30_000), 2);
@@ -130,30 +138,41 @@ mod tests {
             ("2001:db8::1", true),
             ("2001:db8::ffff:0:0:2", false),
             ("2001:db8:0:1::1", true),
-            ("0.0.0.0", true),
-            ("0.0.0.0", true),
         ] {
-            assert_eq!(rate.take(ip(client), NOW).is_ok(), want, "{client}");
+            assert_eq!(rate.take(ip(client), false, NOW).is_ok(), want, "{client}");
         }
+    }
+
+    #[test]
+    fn a_crowd_has_a_larger_one_of_its_own() {
+        let rate = rate(3);
+        let taken = |crowd, now| (0..100).filter(|_| rate.take(ip("10.0.0.1"), crowd, now).is_ok()).count();
+        assert_eq!((taken(true, NOW), taken(true, NOW)), (30, 0));
+        assert_eq!(taken(false, NOW), 3, "the hop's own is another");
+        assert_eq!(rate.take(ip("10.0.0.1"), true, NOW), Err(Duration::from_secs(2)));
+        assert!(rate.take(ip("10.0.0.2"), true, NOW).is_ok(), "another hop's crowd is another crowd");
+        assert!(rate.crowd_is_news() && !rate.crowd_is_news());
+        let fast = self::rate(u32::MAX);
+        assert!((0..1000).all(|_| fast.take(ip("10.0.0.1"), true, NOW).is_ok()));
     }
 
     #[test]
     fn extremes() {
         let fast = rate(u32::MAX);
-        assert!((0..1000).all(|_| fast.take(ip("192.0.2.1"), NOW).is_ok()));
+        assert!((0..1000).all(|_| fast.take(ip("192.0.2.1"), false, NOW).is_ok()));
         let slow = rate(1);
-        assert!(slow.take(ip("192.0.2.1"), NOW).is_ok());
+        assert!(slow.take(ip("192.0.2.1"), false, NOW).is_ok());
         // The clock was put back by a day.
         let earlier = NOW - 86_400_000;
-        assert!(slow.take(ip("192.0.2.1"), earlier).is_ok());
-        assert_eq!(slow.take(ip("192.0.2.1"), earlier), Err(Duration::from_secs(60)));
+        assert!(slow.take(ip("192.0.2.1"), false, earlier).is_ok());
+        assert_eq!(slow.take(ip("192.0.2.1"), false, earlier), Err(Duration::from_secs(60)));
     }
 
     #[test]
     fn who_has_the_whole_budget_is_forgotten() {
         let rate = rate(2);
-        rate.take(ip("192.0.2.1"), NOW).unwrap();
-        rate.take(ip("192.0.2.2"), NOW + 20_000).unwrap();
+        rate.take(ip("192.0.2.1"), false, NOW).unwrap();
+        rate.take(ip("192.0.2.2"), false, NOW + 20_000).unwrap();
         rate.budgets.forget(NOW + 40_000);
         assert_eq!(rate.budgets.full_again.len(), 1);
     }
@@ -162,8 +181,9 @@ mod tests {
     fn a_budget_outlives_a_change_of_the_limit() {
         let budgets = Arc::<Budgets>::default();
         let rate = |per_minute| SignInRate::new(NonZeroU32::new(per_minute).unwrap(), Arc::clone(&budgets));
-        let taken =
-            |rate: &SignInRate, now| (0..100).filter(|_| rate.take(ip("192.0.2.1"), now).is_ok()).count();
+        let taken = |rate: &SignInRate, now| {
+            (0..100).filter(|_| rate.take(ip("192.0.2.1"), false, now).is_ok()).count()
+        };
         assert_eq!(taken(&rate(6), NOW), 6);
         assert_eq!(taken(&rate(12), NOW), 0, "used up stays used up");
         assert_eq!(taken(&rate(12), NOW + 10_000), 2, "and fills up at the new rate");

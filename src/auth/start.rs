@@ -137,7 +137,15 @@ impl Auth {
     /// thousands must not fill the audit log.
     pub(super) fn too_many_sign_ins(&self, facts: &RequestFacts<'_>, back: &Destination) -> Option<Reply> {
         let (rate, now) = (self.sign_in_rate.as_ref()?, self.clock.now_millis());
-        let wait = rate.take(facts.client, now).err()?;
+        if facts.crowd && rate.crowd_is_news() {
+            let setting = Limit::SignInRate.setting();
+            tracing::warn!(
+                hop = %facts.client, setting,
+                "the hop in front does not say whom its requests are from: all who come through it share one budget of \
+                 sign-ins, ten times the setting; have it send X-Forwarded-For, and name it in trusted_proxies"
+            );
+        }
+        let wait = rate.take(facts.client, facts.crowd, now).err()?;
         self.metrics.limit(Limit::SignInRate);
         if rate.worth_saying(now) {
             let (request_id, setting) = (facts.request_id, Limit::SignInRate.setting());

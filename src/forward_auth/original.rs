@@ -23,6 +23,8 @@ pub(super) struct Original<'a> {
     pub(super) secure: Option<bool>,
     pub(super) headers: &'a HeaderMap,
     pub(super) client: IpAddr,
+    /// Whether that is the gateway, which names nobody.
+    pub(super) crowd: bool,
 }
 
 /// Missing, doubled or not to be parsed: which part.
@@ -41,7 +43,7 @@ pub(super) fn nginx<'a>(headers: &'a HeaderMap, peer: Peer) -> Result<Original<'
     let (host, target) = rest.split_at_checked(at).ok_or(Unreadable(URL))?;
     let (path, query) = split(target, URL)?;
     let host = plain_host(host, URL)?;
-    Ok(Original { method, host, path, query, secure, headers, client: peer.address() })
+    Ok(Original { method, host, path, query, secure, headers, client: peer.address(), crowd: true })
 }
 
 /// Reads `X-Forwarded-Method`, `-Proto`, `-Host`, `-Uri` and `-For`, as Traefik and Caddy send them and HAProxy is told to.
@@ -57,9 +59,10 @@ pub(super) fn forwarded<'a>(
         true => Some(secure(once(headers, "x-forwarded-proto", PROTO)?).ok_or(Unreadable(PROTO))?),
         false => None,
     };
+    let (client, crowd) = gatekeeper.client(peer, headers);
     let host = plain_host(once(headers, "x-forwarded-host", "X-Forwarded-Host")?, "X-Forwarded-Host")?;
     let (path, query) = split(once(headers, "x-forwarded-uri", "X-Forwarded-Uri")?, "X-Forwarded-Uri")?;
-    Ok(Original { method, host, path, query, secure, headers, client: gatekeeper.client(peer, headers) })
+    Ok(Original { method, host, path, query, secure, headers, client, crowd })
 }
 
 /// Reads what Envoy tells part by part: in the question's own request line, or in the fields of its message.
@@ -74,7 +77,7 @@ pub(super) fn envoy<'a>(
     let method = self::method(method.as_str(), "the method")?;
     let (path, query) = split(target, PATH)?;
     let host = plain_host(host, "Host")?;
-    Ok(Original { method, host, path, query, secure: None, headers, client: peer.address() })
+    Ok(Original { method, host, path, query, secure: None, headers, client: peer.address(), crowd: true })
 }
 
 /// The value of a header that is there exactly once and is text. Header values hold no line ends and no NUL.

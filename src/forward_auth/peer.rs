@@ -85,11 +85,11 @@ impl Gatekeeper {
     }
 
     /// The client behind a trusted peer: the last address in `X-Forwarded-For` that is no trusted proxy itself. Whatever
-    /// stands before it, the client may have written.
-    pub(super) fn client(&self, peer: Peer, headers: &HeaderMap) -> IpAddr {
-        let mut nearest = peer.address();
-        hops::walk(&self.trusted, hops::x_forwarded_for(headers), |address| nearest = address);
-        nearest
+    /// stands before it, the client may have written. Where none is named, the peer, and that it stands for a crowd.
+    pub(super) fn client(&self, peer: Peer, headers: &HeaderMap) -> (IpAddr, bool) {
+        let mut nearest = None;
+        hops::walk(&self.trusted, hops::x_forwarded_for(headers), |address| nearest = Some(address));
+        nearest.map_or((peer.address(), true), |client| (client, false))
     }
 }
 
@@ -136,20 +136,21 @@ mod tests {
     #[test]
     fn the_client_is_the_last_one_that_nobody_trusts() {
         for (lines, want) in [
-            (&[][..], "10.9.9.9"),
-            (&["198.51.100.7"], "198.51.100.7"),
-            (&["6.6.6.6, 198.51.100.7"], "198.51.100.7"),
-            (&["127.0.0.1, 198.51.100.7, 10.0.0.1"], "198.51.100.7"),
-            (&["6.6.6.6", "198.51.100.7"], "198.51.100.7"),
-            (&["198.51.100.7:4711"], "198.51.100.7"),
-            (&["[2001:db8::7]:4711"], "2001:db8::7"),
-            (&["10.0.0.2, 10.0.0.1"], "10.0.0.2"),
-            (&["6.6.6.6, nonsense"], "10.9.9.9"),
-            (&["6.6.6.6,"], "10.9.9.9"),
+            (&[][..], ("10.9.9.9", true)),
+            (&["198.51.100.7"], ("198.51.100.7", false)),
+            (&["6.6.6.6, 198.51.100.7"], ("198.51.100.7", false)),
+            (&["127.0.0.1, 198.51.100.7, 10.0.0.1"], ("198.51.100.7", false)),
+            (&["6.6.6.6", "198.51.100.7"], ("198.51.100.7", false)),
+            (&["198.51.100.7:4711"], ("198.51.100.7", false)),
+            (&["[2001:db8::7]:4711"], ("2001:db8::7", false)),
+            (&["10.0.0.2, 10.0.0.1"], ("10.0.0.2", false)),
+            (&["6.6.6.6, nonsense"], ("10.9.9.9", true)),
+            (&["6.6.6.6,"], ("10.9.9.9", true)),
         ] {
             let name = HeaderName::from_static("x-forwarded-for");
             let headers = lines.iter().map(|line| (name.clone(), line.parse().unwrap())).collect();
-            assert_eq!(keeper(None).client(peer("10.9.9.9"), &headers).to_string(), want, "{lines:?}");
+            let (client, crowd) = keeper(None).client(peer("10.9.9.9"), &headers);
+            assert_eq!((client.to_string().as_str(), crowd), want, "{lines:?}");
         }
     }
 }

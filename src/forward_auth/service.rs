@@ -215,6 +215,7 @@ impl Service {
         started: Instant,
         id: RequestId,
     ) -> Response<Body> {
+        let (client, crowd) = self.gatekeeper.client(peer, &parts.headers);
         let original = Original {
             method: parts.method.clone(),
             host: host(parts),
@@ -222,7 +223,8 @@ impl Service {
             query: parts.uri.query(),
             secure: None,
             headers: &parts.headers,
-            client: self.gatekeeper.client(peer, &parts.headers),
+            client,
+            crowd,
         };
         let span = traced::begin(&original, id);
         let (response, decision) = self.serve(&original, body, id).instrument(span.clone()).await;
@@ -346,6 +348,7 @@ fn facts<'a>(original: &'a Original<'_>, id: &'a RequestId) -> RequestFacts<'a> 
         host: original.host,
         headers: original.headers,
         client: original.client,
+        crowd: original.crowd,
         mode: Mode::ForwardAuth,
         request_id: id.as_str(),
     }

@@ -139,7 +139,7 @@ mod tests {
             assert_eq!(walked(x_forwarded_for(&headers)), want, "{lines:?}");
         }
         let headers = headers("x-forwarded-for", &[many.as_bytes()]);
-        assert_eq!(walked(x_forwarded_for(&headers)).split(' ').count(), FARTHEST);
+        assert_eq!(walked(x_forwarded_for(&headers)).split(' ').count(), 32);
     }
 
     #[test]

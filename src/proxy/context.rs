@@ -57,6 +57,11 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// Whether the client is one of many that nobody tells apart.
+    pub(super) fn crowd(&self) -> bool {
+        self.way.as_ref().map_or(self.client.is_unspecified(), |way| way.client.is_none())
+    }
+
     /// A request that has just been read.
     pub(super) fn new(phases: Arc<Phases>) -> Self {
         let id = phases.request_ids.next();

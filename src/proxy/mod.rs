@@ -39,6 +39,7 @@ use tracing::Instrument;
 use self::context::Request;
 use self::phases::{Next, Phases, close_when_draining};
 use self::streams::{Stream, last_words};
+use self::upstreams::of_exchange;
 use crate::metrics::Open;
 use crate::span;
 
@@ -213,7 +214,8 @@ impl ProxyHttp for App {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
         let (id, source, kind) = (request.id.as_str(), error.esource().as_str(), error.etype().as_str());
-        tracing::warn!(request_id = id, source, error = kind, "a request failed");
+        let cause = of_exchange(error);
+        tracing::warn!(request_id = id, source, error = kind, cause = cause.as_deref(), "a request failed");
         let mut error_code = 0;
         if let Some(reply) = request.phases.failure(session, request, error) {
             error_code = reply.status.as_u16();

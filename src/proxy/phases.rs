@@ -16,7 +16,7 @@ use super::limits::Body;
 use super::record::decision_of;
 use super::settings::{Settings, SetupError};
 use super::streams::{Registry, may_open};
-use super::upstreams::{Kind, Upstreams};
+use super::upstreams::{Kind, Upstreams, of_connection};
 use super::way::{Public, Way};
 use super::{facts, http2, limits, onward, own_pages};
 use crate::auth::{Auth, Check, Endpoint, RequestFacts};
@@ -85,6 +85,7 @@ impl Phases {
             mode: Mode::Proxy,
             headers: &header.headers,
             client: request.client,
+            crowd: request.crowd(),
             request_id: request.id.as_str(),
         }
     }
@@ -276,16 +277,16 @@ pub(super) fn connect_failed(request: &mut Request, error: &Error) -> bool {
     let (Some(upstream), Some(under_way)) = (&request.upstream, request.under_way.take()) else {
         return false;
     };
-    let (id, backend, kind) = (request.id.as_str(), under_way.backend(), error.root_etype().as_str());
+    let (id, backend, cause) = (request.id.as_str(), under_way.backend(), of_connection(error));
     // That one is out has been said; each try of it since is no news.
     if upstream.trusts(backend) {
         tracing::warn!(
-            request_id = id, upstream = upstream.name(), server = %backend.address(), error = kind,
-            cause = %error.root_cause(), "no connection to the upstream"
+            request_id = id, upstream = upstream.name(), server = %backend.address(),
+            error = error.root_etype().as_str(), cause = &*cause, "no connection to the upstream"
         );
     }
     request.tried.push(Arc::clone(backend));
-    upstream.connect_failed(backend, &request.tried, kind)
+    upstream.connect_failed(backend, &request.tried, &cause)
 }
 
 /// How pingora calls chunks and trailers that break the rules (RFC 9112 §7.1).

@@ -216,6 +216,8 @@ pub struct Timeouts {
     pub write: Duration,
     /// How long a connection may rest between requests. Whole seconds.
     pub keep_alive: Duration,
+    /// How long an HTTP/2 connection takes requests, a tenth more or less.
+    pub http2_age: Duration,
 }
 
 /// How much a client may ask for.
@@ -305,6 +307,7 @@ impl Default for Timeouts {
             body_read: Duration::from_secs(60),
             write: Duration::from_secs(60),
             keep_alive: Duration::from_secs(75),
+            http2_age: Duration::from_secs(60 * 60),
         }
     }
 }
@@ -359,7 +362,8 @@ pub enum SetupError {
     NoSocket(PathBuf),
     /// A header that is not the operator's to set.
     #[error(
-        "the header {name} cannot be set for the upstream {upstream}: Anteroom or HTTP itself says what it is"
+        "the header {name} cannot be set for the upstream {upstream}: Anteroom or HTTP itself says what it is, or it would \
+         have the app act on another method or path than the access rules were asked about"
     )]
     ReservedHeader {
         /// The upstream.

@@ -219,6 +219,12 @@ fn what_may_not_be_meant_is_a_warning() {
                 .into(),
             "access-log-schema",
         ),
+        (
+            "[[proxy.upstreams]]\nservers = [\"http://a\"]\nhosts = [\"app.example.com\", \"wiki.example.com\"]\n\
+             [[proxy.upstreams]]\nservers = [\"http://b\"]\npath = \"/api/\""
+                .into(),
+            "upstream-shadowed",
+        ),
     ] {
         let (_, warnings) = site(&text).load().unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(warnings.iter().map(|w| w.code).collect::<Vec<_>>(), [format!("config.{want}")], "{text}");
@@ -227,6 +233,61 @@ fn what_may_not_be_meant_is_a_warning() {
     let case = Case::new(&format!("{local}{tls}\n")).file("cert.pem", "").file("key.pem", "");
     let codes: Vec<_> = case.load().unwrap().1.iter().map(|w| w.code).collect();
     assert!(codes.contains(&"config.tls-mismatch"), "{codes:?}");
+}
+
+/// One that some host or path is left for is chosen there.
+#[test]
+fn an_upstream_is_hidden_only_where_others_take_everything() {
+    let upstream = |port: u16, more: &str| {
+        format!("[[proxy.upstreams]]\nname = \"u{port}\"\nservers = [\"http://a:{port}\"]\n{more}\n")
+    };
+    let (app, wiki) = ("hosts = [\"app.example.com\"]", "hosts = [\"wiki.example.com\"]");
+    for (upstreams, hidden) in [
+        (&[app, wiki, "path = \"/api/v2/\""][..], "u3"),
+        (&[app, wiki, ""], "u3"),
+        (&["path = \"/api\"", app, wiki], "u1"),
+        (&[app, &format!("{wiki}\npath = \"/api\""), "path = \"/api/v2\"", ""], "u3"),
+        (&[app, &format!("{wiki}\npath = \"/api\""), "path = \"/apis\"", ""], ""),
+        (&[app, "path = \"/api\"", ""], ""),
+        (&[app, wiki], ""),
+        (&["", "path = \"/api\"", "path = \"/api/v2\""], ""),
+    ] {
+        let tables = upstreams.iter().zip(1..).map(|(more, port)| upstream(port, more));
+        let (_, warnings) = site(&tables.collect::<String>()).load().unwrap();
+        let said: Vec<&str> = warnings.iter().map(|w| w.what.as_str()).collect();
+        let want = format!("the upstream `{hidden}` ");
+        assert!(
+            said.iter().all(|what| !hidden.is_empty() && what.starts_with(&want)),
+            "{upstreams:?} {said:?}"
+        );
+        assert_eq!(said.len(), usize::from(!hidden.is_empty()), "{upstreams:?}");
+    }
+}
+
+#[test]
+fn traces_need_a_build_that_can_send_them() {
+    let text = "[proxy]\nupstream = \"http://a\"\n[ops.tracing]\nendpoint = \"http://127.0.0.1:4318\"";
+    let (_, warnings) = site(text).load().unwrap();
+    let codes: Vec<_> = warnings.iter().map(|w| w.code).collect();
+    let want: &[&str] = if cfg!(feature = "otel") { &[] } else { &["config.tracing-not-built"] };
+    assert_eq!(codes, want);
+}
+
+/// The reason has to be the one that counts: these say nothing of who is signed in.
+#[test]
+fn headers_that_stand_for_a_method_are_refused_for_that() {
+    for (name, why) in [
+        ("X-HTTP-Method-Override", "another method"),
+        ("X_Method_Override", "another method"),
+        ("X-Rewrite-Url", "another method or path"),
+        ("X-Forwarded-Method", "Anteroom says itself"),
+        ("Remote-User", "who is signed in"),
+    ] {
+        let upstream = "[[proxy.upstreams]]\nservers = [\"http://a\"]";
+        let errors = site(&format!("{upstream}\nheaders = {{ {name} = \"x\" }}")).load().unwrap_err();
+        let said: Vec<&str> = errors.findings().iter().map(|finding| finding.what.as_str()).collect();
+        assert!(said.len() == 1 && said[0].contains(why), "{said:?}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use anteroom::proxy::Drained;
 
 use super::http2::{fields, http2, request, signed_in};
 use super::rig::Rig;
+use crate::support::DEADLINE;
 use crate::support::http2::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, Http2Client, PING, RST_STREAM,
     RawHttp2, SETTINGS, WINDOW_UPDATE, block, framed,
@@ -24,6 +25,17 @@ fn slow(gate: &Gate) -> Answer {
 
 fn counted(rig: &Rig, reason: &str) -> bool {
     rig.auth.metrics().expose().contains(&format!("anteroom_http2_refusals_total{{reason=\"{reason}\"}}"))
+}
+
+/// Waits for one of these: the client may hear of the end before it is counted.
+async fn until_counted(rig: &Rig, reasons: &[&str]) {
+    let found = async {
+        while !reasons.iter().any(|reason| counted(rig, reason)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(DEADLINE, found).await;
+    assert!(in_time.is_ok(), "none of {reasons:?} in {}", rig.auth.metrics().expose());
 }
 
 /// The `GOAWAY` that ends a connection, `None` when it just ends.
@@ -87,6 +99,28 @@ async fn a_connection_on_which_nothing_happens_is_closed_and_a_busy_one_is_not()
     gate.open();
     assert_eq!(answer.await.unwrap().status(), 200);
     busy.closed().await.unwrap();
+}
+
+/// The client goes elsewhere with its next request, and loses none.
+#[tokio::test]
+async fn a_connection_that_is_old_is_let_go() {
+    let gate = Gate::new();
+    let upstream = Upstream::answering(slow(&gate)).await;
+    let mut plan = http2(&upstream);
+    plan.settings.timeouts.http2_age = Duration::from_millis(200);
+    let rig = Rig::start(plan).await;
+    let busy = Http2Client::connect(rig.address).await;
+    let (answer, _stream) = busy.begin(request(signed_in(&rig, "GET", "/")), true).await;
+    let mut resting = RawHttp2::connect(rig.address).await;
+    assert_eq!(goodbye(&mut resting).await.unwrap().code(), NO_ERROR);
+    let until_it_takes_no_more =
+        async { while busy.send(request(signed_in(&rig, "GET", "/_anteroom/me")), "").await.is_ok() {} };
+    tokio::time::timeout(DEADLINE, until_it_takes_no_more).await.expect("it is told to go, too");
+    gate.open();
+    assert_eq!(answer.await.unwrap().into_body().data().await.unwrap().unwrap(), "done");
+    busy.closed().await.unwrap();
+    let next = Http2Client::connect(rig.address).await;
+    assert_eq!(next.send(request(signed_in(&rig, "GET", "/")), "").await.unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -170,7 +204,7 @@ async fn rapid_resets_end_the_connection_and_no_other() {
         let asked = upstream.requests().iter().skip(before).filter(|r| r.target() == "/").count();
         assert!(asked <= 40, "{asked} requests went through, waiting: {wait}");
     }
-    assert!(counted(&rig, "resets"));
+    until_counted(&rig, &["resets"]).await;
     upstream.wait_for_open_connections(1).await;
 }
 
@@ -194,8 +228,62 @@ async fn provoked_resets_end_the_connection() {
     }
     let end = goodbye(&mut raw).await;
     assert!(end.is_none_or(|frame| frame.code() == ENHANCE_YOUR_CALM));
-    assert!(counted(&rig, "engine") || counted(&rig, "resets"), "{}", rig.auth.metrics().expose());
+    until_counted(&rig, &["engine", "resets"]).await;
     assert!(upstream.requests().len() <= 60, "{}", upstream.requests().len());
+}
+
+/// What the engine does with a burst of streams that arrives in one piece, before we have seen any of them.
+async fn burst(allowed: u32, streams: u32, one: fn(&Rig, u32) -> Vec<u8>) -> (bool, bool) {
+    let upstream = Upstream::answering(Answer::ok("ok")).await;
+    let mut plan = http2(&upstream);
+    plan.settings.limits.http2_resets = allowed;
+    let rig = Rig::start(plan).await;
+    let mut raw = RawHttp2::connect(rig.address).await;
+    raw.request(1, &fields(&rig, &[])).await.unwrap();
+    raw.next_of(&[HEADERS]).await.unwrap();
+    let all: Vec<u8> = (1..=streams).flat_map(|n| one(&rig, n * 2 + 1)).collect();
+    raw.write(&all).await.unwrap();
+    let last = streams * 2 + 3;
+    let _may_have_ended = raw.request(last, &fields(&rig, &[])).await;
+    let served = loop {
+        match raw.next_of(&[HEADERS, GOAWAY]).await {
+            Some(frame) if frame.kind == HEADERS && frame.stream == last => break true,
+            Some(frame) if frame.kind == HEADERS => {}
+            Some(frame) => {
+                assert_eq!(frame.code(), ENHANCE_YOUR_CALM);
+                break false;
+            }
+            None => break false,
+        }
+    };
+    if !served {
+        until_counted(&rig, &["engine"]).await;
+    }
+    (served, counted(&rig, "resets"))
+}
+
+/// Our own count would come too late: it begins when a stream has been seen.
+#[tokio::test]
+async fn streams_reset_unseen_have_a_budget_of_their_own() {
+    let reset = |rig: &Rig, stream| {
+        let header = framed(HEADERS, END_STREAM | END_HEADERS, stream, &block(&fields(rig, &[])));
+        [header, framed(RST_STREAM, 0, stream, &CANCEL)].concat()
+    };
+    for (allowed, streams, served) in [(200, 20, true), (200, 21, false), (5, 5, true), (5, 6, false)] {
+        assert_eq!(burst(allowed, streams, reset).await, (served, false), "{streams} of {allowed}");
+    }
+}
+
+/// CVE-2025-8671, in one piece.
+#[tokio::test]
+async fn streams_that_we_have_to_reset_have_a_budget_too() {
+    let overlong = |rig: &Rig, stream| {
+        let lines = fields(rig, &[("content-length", "1")]);
+        [framed(HEADERS, END_HEADERS, stream, &block(&lines)), framed(DATA, 0, stream, b"abc")].concat()
+    };
+    for (allowed, streams, served) in [(30, 30, true), (30, 31, false), (5, 5, true), (5, 6, false)] {
+        assert_eq!(burst(allowed, streams, overlong).await, (served, false), "{streams} of {allowed}");
+    }
 }
 
 #[tokio::test]
@@ -210,7 +298,7 @@ async fn requests_that_are_none_have_a_budget() {
         }
     }
     assert_eq!(goodbye(&mut raw).await.map(|frame| frame.code()), Some(ENHANCE_YOUR_CALM));
-    assert!(counted(&rig, "malformed"));
+    until_counted(&rig, &["malformed"]).await;
     assert_eq!(rig.log.lines().len(), 32);
 }
 
@@ -229,7 +317,7 @@ async fn a_header_without_end_is_cut() {
     assert!(sent < 10_000);
     let end = goodbye(&mut raw).await;
     assert!(end.is_none_or(|frame| frame.code() == ENHANCE_YOUR_CALM));
-    assert!(counted(&rig, "engine"), "{}", rig.auth.metrics().expose());
+    until_counted(&rig, &["engine"]).await;
 }
 
 /// Nothing of these is an error; the connection must serve on, or end, but not swell or hang.

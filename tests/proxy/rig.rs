@@ -1,6 +1,7 @@
 //! A proxy with a core of its own and no Atlassian: sessions are sealed here, as a sign-in would have sealed them.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) settings: Settings,
     pub(crate) presets: Vec<Preset>,
     pub(crate) drain_deadline: Duration,
+    /// Sign-ins that a client may begin in a minute; any number when nothing is said.
+    pub(crate) sign_in_rate: Option<NonZeroU32>,
 }
 
 /// In front of this address: `https` public scheme, `/public/` public, `/never/` denied, everything else signed-in.
@@ -51,6 +54,7 @@ pub(crate) fn plan(upstream: SocketAddr) -> Plan {
         settings: Settings::to(upstream, true),
         presets: vec![Preset::Anteroom, Preset::Remote],
         drain_deadline: Duration::from_secs(20),
+        sign_in_rate: None,
     }
 }
 
@@ -104,7 +108,7 @@ impl Rig {
         secrets::listen();
         [&cookie, &new_user].iter().for_each(|cookie| secrets::note_set_cookie(cookie));
         secrets::note("proxy-tests-secret-0123456789-abcdef");
-        let auth = Arc::new(Auth::new(parts(&plan.presets, everybody(), &clock)).await.unwrap());
+        let auth = Arc::new(Auth::new(parts(&plan, everybody(), &clock)).await.unwrap());
         let log = Arc::new(Log::default());
         let listener = Listener::bind(place).await.unwrap();
         let address = listener.local_addr().unwrap_or(([0, 0, 0, 0], 0).into());
@@ -150,7 +154,7 @@ impl Rig {
 
     /// Puts other rules in force, as a reload does.
     pub(crate) async fn admit(&self, access: AccessPolicy) {
-        let auth = Auth::new(parts(&self.plan.presets, access, &self.clock)).await.unwrap();
+        let auth = Auth::new(parts(&self.plan, access, &self.clock)).await.unwrap();
         self.replacer.replace(self.plan.settings.clone(), Arc::new(auth)).unwrap();
     }
 
@@ -207,7 +211,7 @@ pub(crate) fn everybody() -> AccessPolicy {
     AccessPolicy { any_account: true, ..Default::default() }
 }
 
-fn parts(presets: &[Preset], access: AccessPolicy, clock: &Arc<MovableClock>) -> Parts {
+fn parts(plan: &Plan, access: AccessPolicy, clock: &Arc<MovableClock>) -> Parts {
     let route = |path: &str, access| Route {
         path: PathPattern::Prefix(path.into()),
         methods: Methods::Any,
@@ -226,13 +230,13 @@ fn parts(presets: &[Preset], access: AccessPolicy, clock: &Arc<MovableClock>) ->
             sign_in_page: true,
             landings: Landings::default(),
             new_user_until: NewUserUntil::SessionEnd,
-            sign_in_rate: None,
+            sign_in_rate: plan.sign_in_rate,
             lifetimes: Lifetimes { idle: IDLE, max: MAX },
         },
         keys: keys(),
         routes: Routes::new(&[route("/public/", Access::Public), route("/never/", Access::Deny)]).unwrap(),
         access,
-        presenter: Presenter { layout: Layout::new(presets, &[], Claim::AccountId), signer: None },
+        presenter: Presenter { layout: Layout::new(&plan.presets, &[], Claim::AccountId), signer: None },
         atlassian: Arc::new(NoAtlassian),
         store: Arc::new(MemoryStore::new()),
         pages: Pages::new(Branding::default()),

@@ -29,7 +29,7 @@ use crate::support::repository;
 
 /// What an app saw.
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     requests: AtomicUsize,
     connections: AtomicUsize,
     last: Mutex<String>,
@@ -108,7 +108,7 @@ async fn serve_http1(mut stream: impl AsyncRead + AsyncWrite + Unpin, seen: Arc<
 }
 
 /// An app: in the clear HTTP/2 with prior knowledge, over TLS what ALPN says.
-async fn app(tls: Option<ServerConfig>) -> (SocketAddr, Arc<Seen>) {
+pub(super) async fn app(tls: Option<ServerConfig>) -> (SocketAddr, Arc<Seen>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, seen) = (listener.local_addr().unwrap(), Arc::new(Seen::default()));
     let (acceptor, watched) = (tls.map(|tls| TlsAcceptor::from(Arc::new(tls))), Arc::clone(&seen));
@@ -129,12 +129,12 @@ async fn app(tls: Option<ServerConfig>) -> (SocketAddr, Arc<Seen>) {
     (address, watched)
 }
 
-fn file(name: &str) -> std::path::PathBuf {
+pub(super) fn file(name: &str) -> std::path::PathBuf {
     repository(&format!("tests/proxy/tls/{name}"))
 }
 
 /// Shows this chain, offers these protocols, and demands certificates from `mutual-ca.pem` if told to.
-fn tls(chain: &str, alpn: &[&str], demanding: bool) -> ServerConfig {
+pub(super) fn tls(chain: &str, alpn: &[&str], demanding: bool) -> ServerConfig {
     let chain = vec![CertificateDer::from_pem_file(file(chain)).unwrap()];
     let key = PrivateKeyDer::from_pem_file(file("upstream.key")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -154,7 +154,7 @@ fn tls(chain: &str, alpn: &[&str], demanding: bool) -> ServerConfig {
     config
 }
 
-fn speaking(address: SocketAddr, protocol: Protocol, ca: Option<&str>) -> Plan {
+pub(super) fn speaking(address: SocketAddr, protocol: Protocol, ca: Option<&str>) -> Plan {
     let mut plan = plan(address);
     plan.upstream().protocol = protocol;
     plan.upstream().tls = ca.map(|ca| UpstreamTls {
@@ -191,7 +191,18 @@ async fn prior_knowledge_in_the_clear() {
     assert_eq!(client.response().await.text(), "abc");
 }
 
-/// Each piece crosses by itself, and silence between two of them is nobody's fault.
+/// It is a word between neighbours (RFC 9110 §10.1.4), and over HTTP/2 anything but `trailers` is malformed.
+#[tokio::test]
+async fn what_a_client_of_http1_takes_as_trailers_is_its_own_affair() {
+    let (address, seen) = app(None).await;
+    let rig = Rig::start(speaking(address, Protocol::Http2, None)).await;
+    for says in ["TE: gzip\r\nConnection: TE\r\n", "TE: trailers\r\nConnection: TE\r\n", "TE: trailers\r\n"] {
+        assert_eq!(rig.get("/", says).await.status, 200, "{says}");
+        let last = seen.last.lock().unwrap().clone();
+        assert!(last.contains("x-anteroom-account-id") && !last.contains("\"te\""), "{last}");
+    }
+}
+
 #[tokio::test]
 async fn alpn_says_which_http_is_spoken() {
     for (protocol, offered, want) in [
@@ -302,13 +313,22 @@ async fn health_is_asked_over_http2_too() {
     let rig = Rig::start(plan).await;
     let line = format!("server=\"{address}\"}} 0");
     let unwell = async {
-        while !rig.auth.metrics().expose().contains(&line) {
+        while seen.requests.load(Ordering::SeqCst) == 0 || !rig.auth.metrics().expose().contains(&line) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::time::timeout(crate::support::DEADLINE, unwell).await.expect("500 is not well");
     let last = seen.last.lock().unwrap().clone();
     assert!(last.starts_with(&format!("HTTP/2.0 GET http://{address}/500")), "{last}");
+    // Each question is asked over a connection of its own: that new ones are taken is part of the answer.
+    let again = async {
+        while seen.requests.load(Ordering::SeqCst) < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(crate::support::DEADLINE, again).await.expect("it is asked again");
+    let asked = seen.requests.load(Ordering::SeqCst);
+    assert!(seen.connections.load(Ordering::SeqCst) >= asked, "{asked}");
     // The only one there is is tried all the same.
     assert_eq!(rig.get("/", "").await.status, 200);
 }

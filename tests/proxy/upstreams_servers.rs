@@ -162,6 +162,7 @@ async fn a_server_that_says_it_is_unwell_gets_nothing_until_it_is_well() {
     let question = moody.wait_for_request(1).await;
     assert_eq!((question.method(), question.target()), ("GET", "/healthz?deep"));
     assert_eq!(question.header("host"), Some(&*moody.address().to_string()));
+    assert_eq!(question.header("connection"), Some("close"), "the next one takes a new connection");
     well.store(false, Ordering::SeqCst);
     until_healthy(&rig, moody.address(), 0).await;
     for _ in 0..4 {

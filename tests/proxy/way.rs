@@ -1,8 +1,12 @@
 //! What counts of the way a request says it came? Only what the operator's own hops say, and only as far as they reach.
 
+use std::num::NonZeroU32;
+
 use anteroom::net::TrustedProxies;
 
 use super::rig::{Rig, plan};
+use crate::support::log::Warnings;
+use crate::support::raw::exchange;
 use crate::support::upstream::{Request, Upstream};
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -75,5 +79,45 @@ async fn what_a_hop_says_cannot_be_named_away() {
         for name in ["traceparent", "x-request-id", "x-forwarded-port", "x-anteroom-email"] {
             assert_eq!(seen.all(name).len(), 1, "{named}: {name}");
         }
+    }
+}
+
+/// How many sign-ins can begin, when each of these clients has one a minute.
+async fn sign_ins(trusted: &[&str], says: &[&str]) -> (usize, Vec<String>) {
+    let warnings = Warnings::collect();
+    let upstream = Upstream::start().await;
+    let mut plan = plan(upstream.address());
+    plan.settings.trusted = TrustedProxies::parse(trusted.iter().copied()).unwrap();
+    plan.sign_in_rate = NonZeroU32::new(1);
+    let rig = Rig::start(plan).await;
+    let mut begun = 0;
+    for line in says {
+        let start = "GET /_anteroom/start HTTP/1.1\r\nHost: app.example\r\nSec-Fetch-Mode: navigate\r\n";
+        let navigation = format!("{start}Sec-Fetch-Dest: document\r\nAccept: text/html\r\n{line}\r\n");
+        match exchange(rig.address, navigation).await.status {
+            302 => begun += 1,
+            429 => {}
+            status => panic!("{status}"),
+        }
+    }
+    let nobody = |line: &String| line.contains("does not say whom its requests are from");
+    (begun, warnings.lines().into_iter().filter(nobody).collect())
+}
+
+#[tokio::test]
+async fn a_hop_that_names_nobody_is_a_crowd_and_is_told_so_once() {
+    let (one, two) = ("X-Forwarded-For: 192.0.2.1\r\n", "X-Forwarded-For: 192.0.2.2\r\n");
+    for (trusted, says, want, warned) in [
+        (&["127.0.0.1"][..], &[one, one, two, two][..], 2, 0),
+        (&["127.0.0.1"], &[""; 12], 10, 1),
+        (&["127.0.0.1"], &["X-Forwarded-For: unknown\r\n"; 12], 10, 1),
+        (&["127.0.0.1"], &["", one, one], 2, 1),
+        // Whoever is not trusted is a client, and one.
+        (&[], &[""; 3], 1, 0),
+        (&[], &[one, two, ""], 1, 0),
+    ] {
+        let (begun, warnings) = sign_ins(trusted, says).await;
+        assert_eq!((begun, warnings.len()), (want, warned), "{trusted:?} {says:?}");
+        assert!(warnings.iter().all(|line| line.contains("hop=127.0.0.1")), "{warnings:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::load::Load;
-use super::rig::House;
+use super::rig::{House, says};
 use crate::support::upstream::{Answer, Upstream};
 
 #[tokio::test]
@@ -38,4 +38,24 @@ async fn servers_and_upstreams_come_and_go_under_load() {
     assert_eq!((answers("/").await, answers("/wiki/x").await), ("one".to_owned(), "three".to_owned()));
     load.goes_on(20).await;
     assert!(load.without_a_failure().await > 20);
+}
+
+#[tokio::test]
+async fn the_room_for_idle_connections_needs_a_restart() {
+    let house = House::new().await;
+    let address = house.upstream.address();
+    let table = |more: &str| {
+        format!(
+            "[[proxy.upstreams]]\nname = \"app\"\nservers = [\"http://{address}\"]\n{more}\n[forward_auth]"
+        )
+    };
+    let short = format!("upstream = \"http://{address}\"\n");
+    house.change(&[(&short, ""), ("[forward_auth]", &table(""))]);
+    let process = house.started().await;
+    house.change(&[(&short, ""), ("[forward_auth]", &table("keep_alive_pool = 8\npass_host = false"))]);
+    house.hang_up(&process, "applied").await;
+    let line = says(&process, "needs a restart: kept as it was").await;
+    assert!(line.contains("\"proxy.upstreams.keep_alive_pool\""), "{line}");
+    let line = says(&process, "is in force").await;
+    assert!(line.contains("\"proxy.upstreams\""), "{line}");
 }

@@ -9,6 +9,7 @@
 //! | [`process`] | child processes that cannot outlive their test |
 //! | [`browser`], [`axe`] | Chromium through WebDriver, and the accessibility check in it |
 //! | [`site`], [`person`] | a whole Anteroom with its Atlassian, and somebody who uses it |
+//! | [`log`] | what the log says of one test |
 //! | [`secrets`] | whether anything secret reaches any output |
 //! | [`gateway`] | real gateways with the configuration that `anteroom config` prints |
 //! | [`venv`], [`radicale`], [`websocket_app`] | apps from PyPI |
@@ -22,6 +23,7 @@ pub(crate) mod browser;
 pub(crate) mod gateway;
 pub(crate) mod http1;
 pub(crate) mod http2;
+pub(crate) mod log;
 pub(crate) mod person;
 pub(crate) mod process;
 pub(crate) mod radicale;

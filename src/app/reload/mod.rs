@@ -117,7 +117,7 @@ impl Reloader {
         match outcome {
             Outcome::Applied { changed, fixed, watching } => {
                 let since_start = read.changed_since(&self.at_start);
-                let kept = restart::needed(&since_start, self.in_force.fixed(), fixed);
+                let kept = restart::needed(&since_start, self.in_force.fixed(), &fixed);
                 let changed: Vec<_> = changed.into_iter().filter(|key| !kept.contains(key)).collect();
                 tracing::info!(
                     changed = changed.join(", "),

@@ -1,4 +1,5 @@
-//! Which settings need a restart? Those of sockets that are open, of the store, and of logs.
+//! Which settings need a restart? Those of sockets that are open, of the room for idle connections, of the store, and of
+//! logs.
 
 use super::super::in_force::Fixed;
 
@@ -13,8 +14,12 @@ const KEPT: [&str; 7] = [
     "ops",
 ];
 
+/// Stands in a list, of which everything else comes in force. There is one room for the idle connections of all upstreams,
+/// and the engine makes it once.
+const ROOM: &str = "proxy.upstreams.keep_alive_pool";
+
 /// Of `changed`, what is not in force, given the servers that there are and those that are wanted.
-pub(super) fn needed(changed: &[String], are: Fixed, wanted: Fixed) -> Vec<String> {
+pub(super) fn needed(changed: &[String], are: &Fixed, wanted: &Fixed) -> Vec<String> {
     let mut kept: Vec<&str> = KEPT.to_vec();
     let tables = [
         ("proxy", are.proxy, wanted.proxy),
@@ -28,7 +33,12 @@ pub(super) fn needed(changed: &[String], are: Fixed, wanted: Fixed) -> Vec<Strin
         };
         *key != "ops.reload" && kept.iter().any(|table| inside(table))
     };
-    changed.iter().filter(stays).cloned().collect()
+    let mut needed: Vec<String> = changed.iter().filter(stays).cloned().collect();
+    // One that is new or gone has no room of its own to begin with.
+    if are.kept.iter().any(|(name, room)| wanted.kept.get(name).is_some_and(|wanted| wanted != room)) {
+        needed.push(ROOM.to_owned());
+    }
+    needed
 }
 
 #[cfg(test)]
@@ -37,24 +47,45 @@ mod tests {
 
     #[test]
     fn sockets_the_store_and_logs_stay() {
-        let proxy = Fixed { proxy: true, tls: false, forward_auth: false };
-        let both = Fixed { forward_auth: true, ..proxy };
+        let proxy = || Fixed { proxy: true, ..Fixed::default() };
+        let both = || Fixed { forward_auth: true, ..proxy() };
         for (key, wanted, kept) in [
-            ("proxy.listen", proxy, true),
-            ("proxy.upstream", proxy, false),
-            ("proxy.tls.certificates", proxy, false),
-            ("proxy.tls.certificates", Fixed { tls: true, ..proxy }, true),
-            ("proxy.upstream", Fixed { proxy: false, ..both }, true),
-            ("forward_auth.trusted_proxies", both, true),
-            ("forward_auth.trusted_proxies", proxy, false),
-            ("store.url", proxy, true),
-            ("ops.level", proxy, true),
-            ("ops.tracing.endpoint", proxy, true),
-            ("ops.reload", proxy, false),
-            ("access.emails", proxy, false),
-            ("content of /run/key", proxy, false),
+            ("proxy.listen", proxy(), true),
+            ("proxy.upstream", proxy(), false),
+            ("proxy.tls.certificates", proxy(), false),
+            ("proxy.tls.certificates", Fixed { tls: true, ..proxy() }, true),
+            ("proxy.upstream", Fixed { proxy: false, ..both() }, true),
+            ("forward_auth.trusted_proxies", both(), true),
+            ("forward_auth.trusted_proxies", proxy(), false),
+            ("store.url", proxy(), true),
+            ("ops.level", proxy(), true),
+            ("ops.tracing.endpoint", proxy(), true),
+            ("ops.reload", proxy(), false),
+            ("access.emails", proxy(), false),
+            ("content of /run/key", proxy(), false),
         ] {
-            assert_eq!(!needed(&[key.to_owned()], proxy, wanted).is_empty(), kept, "{key}");
+            assert_eq!(!needed(&[key.to_owned()], &proxy(), &wanted).is_empty(), kept, "{key}");
+        }
+    }
+
+    #[test]
+    fn the_room_for_idle_connections_stays() {
+        let with = |rooms: &[(&str, usize)]| Fixed {
+            proxy: true,
+            kept: rooms.iter().map(|(name, room)| ((*name).to_owned(), *room)).collect(),
+            ..Fixed::default()
+        };
+        let are = with(&[("app", 256), ("wiki", 8)]);
+        for (wanted, kept) in [
+            (with(&[("app", 256), ("wiki", 8)]), false),
+            (with(&[("app", 256), ("wiki", 9)]), true),
+            (with(&[("app", 255), ("wiki", 8)]), true),
+            (with(&[("app", 256), ("api", 9)]), false),
+            (with(&[]), false),
+        ] {
+            let needed = needed(&["proxy.upstreams".to_owned()], &are, &wanted);
+            assert_eq!(needed == [ROOM], kept, "{wanted:?}");
+            assert!(kept || needed.is_empty(), "{needed:?}");
         }
     }
 }

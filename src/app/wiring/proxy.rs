@@ -8,7 +8,7 @@ use crate::proxy::settings::{
 
 /// `secure`: whether browsers come over https.
 pub(in crate::app) fn proxy(config: &config::Proxy, secure: bool) -> Settings {
-    let config::Timeouts { header_read, read, body_read, write, keep_alive } = config.timeouts;
+    let config::Timeouts { header_read, read, body_read, write, keep_alive, http2_age } = config.timeouts;
     Settings {
         entrance: Entrance {
             proxy_protocol: config.proxy_protocol.clone(),
@@ -24,7 +24,7 @@ pub(in crate::app) fn proxy(config: &config::Proxy, secure: bool) -> Settings {
             config::WebSocketOrigins::OwnAnd(origins) => WebSocketOrigins::OwnAnd(origins.clone()),
             config::WebSocketOrigins::Any => WebSocketOrigins::Any,
         },
-        timeouts: Timeouts { header_read, read, body_read, write, keep_alive },
+        timeouts: Timeouts { header_read, read, body_read, write, keep_alive, http2_age },
         limits: limits(config.limits),
     }
 }

@@ -173,6 +173,8 @@ pub(super) struct Browser {
     pub(super) host: String,
     /// Where it is; loopback when nothing is said.
     pub(super) client: Option<IpAddr>,
+    /// Whether a hop brings it that does not say whom it is from.
+    pub(super) crowd: bool,
 }
 
 /// What came of a request.
@@ -227,8 +229,8 @@ impl Browser {
         }
         let client = self.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let (method, host, headers) = (&method, host.as_str(), &headers);
-        let (mode, request_id) = (Mode::Proxy, "r1");
-        let facts = RequestFacts { method, path, query, host, headers, client, mode, request_id };
+        let (mode, request_id, crowd) = (Mode::Proxy, "r1", self.crowd);
+        let facts = RequestFacts { method, path, query, host, headers, client, crowd, mode, request_id };
         let reply = match site.auth.check(&facts) {
             Check::Forward(permit) => return Got::Forwarded(permit),
             Check::Own(endpoint) => site.auth.serve(endpoint, &facts, body).await,

@@ -44,6 +44,20 @@ async fn a_client_begins_so_many_sign_ins_a_minute() {
     at("192.0.2.1").leave(&site, "/_anteroom/start").await;
 }
 
+/// One of them must not use up what everybody behind the hop has, nor be without an end.
+#[tokio::test]
+async fn those_whom_a_hop_does_not_name_share_a_larger_budget() {
+    let site = site(false).await;
+    let crowd = || Browser { crowd: true, ..at("10.0.0.1") };
+    for _ in 0..30 {
+        crowd().leave(&site, "/_anteroom/start").await;
+    }
+    turned_away(&crowd().get(&site, "/_anteroom/start").await.reply(), "2");
+    // Whom a hop names, and another hop's, have their own.
+    at("10.0.0.1").leave(&site, "/_anteroom/start").await;
+    Browser { crowd: true, ..at("10.0.0.2") }.leave(&site, "/_anteroom/start").await;
+}
+
 /// Restarts by the callback begin a sign-in too; so does the way from an app's host.
 #[tokio::test]
 async fn no_way_in_is_forgotten() {

@@ -22,6 +22,7 @@ pub(crate) struct RawAccess {
     /// Account statuses that may sign in besides `active`.
     pub(crate) allow_account_statuses: Vec<String>,
     /// How often one client address may begin to sign in within a minute; beyond it 429. 0 for no limit.
+    /// Ten times as often for all behind a proxy in front that does not say whom its requests are from.
     pub(crate) sign_in_rate: u64,
 }
 

@@ -165,6 +165,15 @@ pub(super) fn check(raw: &RawOps, check: &mut Check<'_>) -> Option<Ops> {
 fn tracing(raw: Option<&RawTracing>, check: &mut Check<'_>) -> Option<Option<Tracing>> {
     let Some(raw) = raw else { return Some(None) };
     let table = KeyPath::of("ops.tracing");
+    if cfg!(not(feature = "otel")) {
+        let mistake = Mistake::new(
+            "config.tracing-not-built",
+            "`[ops.tracing]` is there, and this build of Anteroom cannot send traces",
+            "It would not start: it was made without the cargo feature `otel`",
+            "make one with `cargo build --release --features otel`, or remove [ops.tracing]",
+        );
+        check.warn(&table, mistake);
+    }
     let endpoint = endpoint(raw.endpoint.as_deref(), check);
     let headers = set_headers::check(&raw.headers, &raw.headers_files, &table, |_| None, check);
     if !(0.0..=1.0).contains(&raw.sample) {

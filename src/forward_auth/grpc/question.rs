@@ -43,7 +43,8 @@ impl Question {
         let path = text(&self.http.path, "the original path")?;
         let host = text(&self.http.host, "Host")?;
         let told = original::envoy(&self.method, path, host, &self.headers, peer)?;
-        Ok(Original { client: self.client.map_or(told.client, |address| address.to_canonical()), ..told })
+        let Some(client) = self.client else { return Ok(told) };
+        Ok(Original { client: client.to_canonical(), crowd: false, ..told })
     }
 }
 

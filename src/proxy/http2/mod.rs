@@ -2,7 +2,7 @@
 //! so much of everything else.
 //!
 //! pingora's own loop over a connection is not for others to use, so this is one: streams become tasks, a connection
-//! on which nothing happens is closed, one that is abused ends with `GOAWAY`, and at shutdown what is under way
+//! on which nothing happens is closed, one that is old is let go, one that is abused ends with `GOAWAY`, and at shutdown what is under way
 //! finishes. RFC 9113 §5.1.2, §6.8, §10.5; CVE-2023-44487, CVE-2024-27316 (CONTINUATION), CVE-2025-8671.
 
 mod request;
@@ -30,6 +30,7 @@ use super::App;
 use super::client::{Client, Connection};
 use super::phases::Phases;
 use super::settings::Limits;
+use crate::entropy::jittered;
 
 pub(super) use self::request::{examine, size};
 pub(super) use self::stream::{connection_of, watch_of};
@@ -72,10 +73,12 @@ pub(super) async fn serve(
     // soon as one of HTTP/1.1 is.
     let mut rest = pin!(sleep(times.header_read));
     let mut leaving = false;
+    // Who never leaves would never come to a replica that was added, nor leave one that is overloaded.
+    let mut old = pin!(sleep(jittered(times.http2_age)));
     loop {
         let accepted = tokio::select! {
             biased;
-            () = asked_to_stop(&mut shutdown), if !leaving => {
+            () = either(asked_to_stop(&mut shutdown), old.as_mut()), if !leaving => {
                 leaving = true;
                 h2.graceful_shutdown();
                 rest.as_mut().reset(Instant::now() + LAST_WORDS);
@@ -175,6 +178,11 @@ fn begin(
 fn refused_by_the_engine(error: &pingora::Error) -> bool {
     let cause = error.cause.as_ref().and_then(|cause| cause.downcast_ref::<h2::Error>());
     cause.is_some_and(|cause| cause.is_library() && !cause.is_io())
+}
+
+/// Waits for the first of two.
+async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    tokio::select! { () = one => {}, () = other => {} }
 }
 
 /// Waits for the word; when nobody is left who could give it, that is one too.

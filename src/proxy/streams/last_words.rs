@@ -67,9 +67,8 @@ async fn say(session: &mut Session, stream: &Stream, reason: Reason, id: Request
         }
         return Ok(true);
     }
-    // What was handed on and not sent would be missing before our words.
-    let whole = stream.handed_on == session.body_bytes_sent();
-    let between = whole && stream.boundary.reached();
+    let sent = session.body_bytes_sent();
+    let (whole, between) = (stream.whole(sent), stream.between(sent));
     let client = session.as_downstream_mut();
     match (stream.form, reason) {
         (Form::WebSocket, _) if between => {

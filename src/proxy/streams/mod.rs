@@ -150,6 +150,16 @@ impl Stream {
         }
     }
 
+    /// Whether the client has been sent all that was handed on: what is not would be missing before words of ours.
+    fn whole(&self, sent: usize) -> bool {
+        self.handed_on == sent
+    }
+
+    /// Whether something of ours may follow what it has been sent.
+    fn between(&self, sent: usize) -> bool {
+        self.whole(sent) && self.boundary.reached()
+    }
+
     /// It is over.
     pub(super) fn over(self, metrics: &Metrics, id: RequestId) {
         if let Some(reason) = self.watch.clear() {
@@ -185,6 +195,24 @@ fn is_grpc(kind: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A client that was slow has the beginning of a chunk; words of ours would become a part of it.
+    #[test]
+    fn nothing_follows_what_was_not_sent() {
+        let boundaries = [Boundary::Events(Tail::default()), Boundary::Frames(Frames::default())];
+        for (boundary, piece) in boundaries.into_iter().zip([&b"data: x\n\n"[..], b"\x82\x02ab"]) {
+            let watch = Watch::new();
+            let mut stream = Stream { watch, form: Form::EventStream, boundary, handed_on: 0, _open: None };
+            stream.hand_on(&mut Some(Bytes::from_static(piece)));
+            stream.hand_on(&mut Some(Bytes::from_static(piece)));
+            for (sent, whole) in [(0, false), (piece.len(), false), (2 * piece.len(), true)] {
+                assert_eq!((stream.whole(sent), stream.between(sent)), (whole, whole), "{sent} {piece:?}");
+            }
+            stream.hand_on(&mut Some(Bytes::copy_from_slice(piece.split_last().unwrap().1)));
+            let all = 3 * piece.len() - 1;
+            assert_eq!((stream.whole(all), stream.between(all)), (true, false), "{piece:?}");
+        }
+    }
 
     #[test]
     fn forms() {

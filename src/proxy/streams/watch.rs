@@ -213,6 +213,20 @@ mod tests {
         assert_eq!((watch.speak(), watch.says_no_more()), (None, false));
     }
 
+    /// The connection's next request is held up by nothing that was said, or left half said, before it.
+    #[test]
+    fn nothing_of_the_last_request_is_left() {
+        let watch = marked(1);
+        watch.mid_frame(true);
+        assert!(watch.speak().is_some());
+        watch.clear();
+        watch.set(None);
+        watch.looks.store(1, Ordering::Relaxed);
+        assert!(watch.hears_no_more(), "no frame is under way");
+        watch.looks.store(PRESSED, Ordering::Relaxed);
+        assert!(watch.says_no_more(), "no last words are being said");
+    }
+
     #[tokio::test]
     async fn whatever_hangs_is_dropped() {
         let watch = marked(0);

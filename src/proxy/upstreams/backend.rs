@@ -231,6 +231,33 @@ mod tests {
         assert_eq!(told.iter().filter(|change| **change != Change::None).count(), 2);
     }
 
+    /// Nobody would ever find an address well again that health checks took out, once nobody checks.
+    #[test]
+    fn new_settings_know_what_was_known() {
+        let check = HealthCheck {
+            path: "/".into(),
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            healthy_after: 1,
+            unhealthy_after: 1,
+        };
+        let (unwell, out, well) = (backend(), backend(), backend());
+        assert_eq!(unwell.checked(false, &check), Change::Out);
+        assert_eq!(out.failed(1, Ejection { failures: 1, ..THREE }), Change::Out);
+        for (known, checked, want) in [
+            (&unwell, true, false),
+            (&unwell, false, true),
+            (&out, true, false),
+            (&out, false, false),
+            (&well, true, true),
+            (&well, false, true),
+        ] {
+            assert_eq!(known.like(7, checked).well(), want, "{known:?} {checked}");
+        }
+        assert_eq!(out.like(7, true).server, 7);
+        assert_eq!(out.like(7, true).connected(), Change::Back, "failures count on");
+    }
+
     #[test]
     fn requests_are_counted_while_they_last() {
         let backend = Arc::new(backend());

@@ -4,7 +4,6 @@
 //! the answers is [`Backend`]'s to say.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{Uri, Version};
 use pingora::connectors::ConnectorOptions;
@@ -17,8 +16,9 @@ use tokio::time::{sleep, timeout};
 
 use super::app::Upstream;
 use super::backend::Backend;
+use super::failure::of_connection;
 use super::tls::NOBODY;
-use crate::entropy::{Entropy, SystemEntropy};
+use crate::entropy::jittered;
 use crate::proxy::settings::HealthCheck;
 
 /// Asks all servers of an upstream, for ever. Returns when nothing is set to be asked.
@@ -52,7 +52,7 @@ async fn ask(upstream: Arc<Upstream>, backend: Arc<Backend>, connector: Arc<Conn
     let answer = match timeout(check.timeout, question).await {
         Ok(Ok(status @ 200..=399)) => Ok(status),
         Ok(Ok(status)) => Err(format!("its health check was answered with {status}")),
-        Ok(Err(error)) => Err(format!("its health check failed: {}", error.etype().as_str())),
+        Ok(Err(error)) => Err(format!("its health check failed: {}", of_connection(&error))),
         Err(_) => Err("its health check was not answered in time".to_owned()),
     };
     let change = backend.checked(answer.is_ok(), &check);
@@ -86,23 +86,4 @@ async fn status(
     let status = session.response_header().map_or(0, |header| header.status.as_u16());
     session.shutdown().await;
     Ok(status)
-}
-
-/// A tenth more or less.
-fn jittered(interval: Duration) -> Duration {
-    let [byte] = <dyn Entropy>::bytes::<1>(&SystemEntropy);
-    interval.mul_f64(0.9 + f64::from(byte) / 255.0 * 0.2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn replicas_do_not_ask_in_step() {
-        let spans: std::collections::HashSet<Duration> =
-            (0..50).map(|_| jittered(Duration::from_secs(10))).collect();
-        assert!(spans.len() > 5);
-        assert!(spans.iter().all(|span| (9_000..=11_000).contains(&span.as_millis())));
-    }
 }

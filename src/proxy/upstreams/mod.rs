@@ -7,6 +7,7 @@
 mod app;
 mod backend;
 mod balance;
+mod failure;
 mod health;
 mod names;
 mod peers;
@@ -28,6 +29,7 @@ use crate::metrics::Metrics;
 
 pub(super) use self::app::{MAX_TRIES, Upstream};
 pub(super) use self::backend::{Backend, InFlight};
+pub(super) use self::failure::{of_connection, of_exchange};
 pub(super) use self::peers::{Kind, keep_alive};
 
 /// All apps, and the tasks that watch over their servers.
@@ -99,6 +101,7 @@ impl Upstreams {
     pub(super) fn start(&self) {
         let mut tasks = JoinSet::new();
         for rule in &self.rules {
+            rule.upstream.pool().report();
             for place in 0..rule.upstream.pool().servers() {
                 let upstream = Arc::clone(&rule.upstream);
                 tasks.spawn(async move { upstream.pool().keep_fresh(place).await });

@@ -116,6 +116,7 @@ async fn in_hosts_file(host: &str) -> Option<Vec<IpAddr>> {
 #[cfg(test)]
 pub(super) mod tests {
     use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
 
     use hickory_resolver::config::{ConnectionConfig, NameServerConfig};
@@ -127,6 +128,8 @@ pub(super) mod tests {
     /// A DNS server that answers every question for an A record with the addresses it was given last.
     pub(in crate::proxy::upstreams) struct Dns {
         pub(in crate::proxy::upstreams) answers: Arc<Mutex<Vec<Ipv4Addr>>>,
+        /// Questions that came.
+        pub(in crate::proxy::upstreams) asked: Arc<AtomicUsize>,
         address: SocketAddr,
         serving: AbortHandle,
     }
@@ -137,14 +140,17 @@ pub(super) mod tests {
             let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
             let address = socket.local_addr().unwrap();
             let given = Arc::clone(&answers);
+            let asked = Arc::<AtomicUsize>::default();
+            let count = Arc::clone(&asked);
             let serving = tokio::spawn(async move {
                 let mut question = [0; 512];
                 while let Ok((length, from)) = socket.recv_from(&mut question).await {
+                    count.fetch_add(1, Ordering::SeqCst);
                     let given = given.lock().unwrap().clone();
                     socket.send_to(&reply(&question[..length], ttl, &given), from).await.unwrap();
                 }
             });
-            Self { answers, address, serving: serving.abort_handle() }
+            Self { answers, asked, address, serving: serving.abort_handle() }
         }
 
         pub(in crate::proxy::upstreams) fn resolver(&self) -> Resolver {

@@ -85,7 +85,6 @@ impl Pool {
                 }
             };
             let healthy = metrics.upstream_healthy(&upstream.name, &label);
-            healthy.set(1);
             let backends = address.map(|address| Arc::new(Backend::new(address, place)));
             Ok(Server {
                 // A host that is no header value could not be resolved either.
@@ -132,8 +131,7 @@ impl Pool {
             }
         }
         if let Some(server) = server {
-            let well = server.lock().iter().any(|backend| backend.well());
-            server.healthy.set(i64::from(well));
+            server.report();
         }
     }
 
@@ -170,11 +168,15 @@ impl Pool {
             let known: Vec<_> =
                 known.lock().iter().map(|backend| Arc::new(backend.like(place, checked))).collect();
             if !known.is_empty() {
-                server.healthy.set(i64::from(known.iter().any(|backend| backend.well())));
                 *server.lock() = known;
             }
         }
         self.publish();
+    }
+
+    /// Says in the metrics how every server is. What is not in force says nothing.
+    pub(super) fn report(&self) {
+        self.servers.iter().for_each(Server::report);
     }
 
     async fn refresh(&self, place: usize) -> Option<Instant> {
@@ -188,6 +190,7 @@ impl Pool {
             Ok(found) => {
                 let addresses = found.addresses.iter().map(|ip| SocketAddr::Inet(Inet::new(*ip, name.port)));
                 server.replace(addresses, place);
+                server.report();
                 self.publish();
                 times.until = Instant::now() + found.ttl;
                 if name.failing.swap(false, Relaxed) {
@@ -197,12 +200,22 @@ impl Pool {
             Err(error) => {
                 times.until = Instant::now() + RETRY;
                 if !name.failing.swap(true, Relaxed) {
-                    tracing::warn!(
-                        upstream = &*self.upstream,
-                        host = &*name.host,
-                        error,
-                        "the upstream's name could not be resolved: its last known addresses stay in use"
-                    );
+                    let (upstream, host) = (&*self.upstream, &*name.host);
+                    if server.lock().is_empty() {
+                        tracing::warn!(
+                            upstream,
+                            host,
+                            error,
+                            "the upstream's name could not be resolved: it gets no requests until it can be"
+                        );
+                    } else {
+                        tracing::warn!(
+                            upstream,
+                            host,
+                            error,
+                            "the upstream's name could not be resolved: its last known addresses stay in use"
+                        );
+                    }
                 }
             }
         }
@@ -226,6 +239,12 @@ impl Name {
 impl Server {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Backend>>> {
         self.backends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A server without an address takes no requests.
+    fn report(&self) {
+        let well = self.lock().iter().any(|backend| backend.well());
+        self.healthy.set(i64::from(well));
     }
 
     /// The addresses now; those that stay keep what is known of them.
@@ -300,6 +319,66 @@ mod tests {
         pool.look_up().await;
         assert!(pool.servers[0].name.as_ref().unwrap().failing.load(Relaxed), "it was asked again");
         assert_eq!(addresses(&pool), ["192.0.2.1:8080"]);
+    }
+
+    /// What the metrics say of the server.
+    fn healthy(pool: &Pool) -> i64 {
+        pool.servers[0].healthy.get()
+    }
+
+    /// Every request that finds no connection looks names up: a flood of them must not become one of questions.
+    #[tokio::test]
+    async fn a_name_is_asked_for_once_in_a_while_however_many_want_to_know() {
+        for answers in [&[ONE][..], &[]] {
+            let dns = Dns::start(0, answers).await;
+            let pool = pool(dns.resolver());
+            pool.look_up().await;
+            let asked = dns.asked.load(std::sync::atomic::Ordering::SeqCst);
+            assert!(asked > 0);
+            for _ in 0..20 {
+                pool.look_up().await;
+            }
+            assert_eq!(dns.asked.load(std::sync::atomic::Ordering::SeqCst), asked, "{answers:?}");
+            tokio::time::sleep(RETRY).await;
+            pool.look_up().await;
+            assert!(dns.asked.load(std::sync::atomic::Ordering::SeqCst) > asked, "{answers:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_is_healthy_once_its_name_resolves() {
+        let dns = Dns::start(1, &[]).await;
+        let pool = pool(dns.resolver());
+        pool.report();
+        assert_eq!(healthy(&pool), 0, "nothing is known of it");
+        pool.look_up().await;
+        assert!(pool.backends().is_empty());
+        assert_eq!(healthy(&pool), 0, "the name does not resolve");
+        *dns.answers.lock().unwrap() = vec![ONE];
+        tokio::time::sleep(RETRY).await;
+        pool.look_up().await;
+        assert_eq!(healthy(&pool), 1);
+        *dns.answers.lock().unwrap() = Vec::new();
+        tokio::time::sleep(RETRY).await;
+        pool.look_up().await;
+        assert_eq!(healthy(&pool), 1, "the last known addresses stay in use");
+    }
+
+    /// What a configuration that is only tried says must not stand in the metrics.
+    #[tokio::test]
+    async fn settings_that_are_not_in_force_say_nothing() {
+        let (dns, metrics) = (Dns::start(60, &[ONE]).await, Metrics::new());
+        let with = || {
+            let servers = vec![settings::Server::Tcp { host: "app.test".into(), port: 8080 }];
+            let upstream = settings::Upstream { servers, ..settings::Upstream::default() };
+            Pool::new(&upstream, Arc::new(dns.resolver()), &metrics).unwrap()
+        };
+        let in_force = with();
+        let _tried = with();
+        assert_eq!(healthy(&in_force), 0);
+        in_force.look_up().await;
+        let _tried = with();
+        assert_eq!(healthy(&in_force), 1);
     }
 
     #[tokio::test]

@@ -37,19 +37,8 @@ const HEARSAY: &[&str] = &[
     "proxy",
 ];
 const FORWARDED_NAMESPACE: &str = "x-forwarded-";
-/// Their twins with `_` or `.` could stand in for them behind us.
-const NO_TWINS: &[&str] = &[
-    "authorization",
-    "connection",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "host",
-    "origin",
-    "transfer-encoding",
-    "upgrade",
-];
+/// Their twins with `_` or `.` could stand in for them behind us. Names without `-`, such as `Host`, have none.
+const NO_TWINS: &[&str] = &["content-length", "content-type", "transfer-encoding"];
 
 /// Removes what a client may not say: identity, hearsay, twins.
 pub(in crate::proxy) fn remove_claims(headers: &mut HeaderMap, layout: &Layout) {
@@ -113,7 +102,22 @@ mod tests {
             "TraceState",
             "Proxy",
             "True-Client-IP",
+            "Front-End-Https",
+            "Front_End_Https",
+            "X-Scheme",
+            "X_Scheme",
+            "X-Url-Scheme",
+            "X-Client-Ip",
+            "X-Cluster-Client-Ip",
+            "X-Original-Forwarded-For",
+            "Client-Ip",
+            "CF-Connecting-IP",
+            "Fastly-Client-Ip",
+            "X-Envoy-External-Address",
+            "X-Remote-Addr",
+            "X-Remote-Ip",
             "Content_Length",
+            "Content_Type",
             "Transfer.Encoding",
             "Cookie_".trim_end_matches('_'),
             "X-Anteroom-Email",

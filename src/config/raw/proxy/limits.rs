@@ -23,6 +23,9 @@ pub(crate) struct RawTimeouts {
     pub(crate) body_read: String,
     /// How long an unused connection of a client is kept, in whole seconds.
     pub(crate) keep_alive: String,
+    /// After which an HTTP/2 connection of a client ends: what is under way finishes, and the client makes a new one, maybe to
+    /// another replica. A tenth more or less.
+    pub(crate) http2_age: String,
 }
 
 /// How much a client may ask for. Bytes are numbers, or text such as `64KiB`, `10MB`.
@@ -62,6 +65,7 @@ impl Default for RawTimeouts {
             header_read: "15s".into(),
             body_read: "60s".into(),
             keep_alive: "75s".into(),
+            http2_age: "1h".into(),
         }
     }
 }

@@ -40,7 +40,8 @@ pub(crate) struct RawUpstream {
     /// The same with values from files, which hold the value and nothing else: `{ Authorization = "/run/secrets/x" }`.
     pub(crate) headers_files: RawHeaderFiles,
     pub(crate) timeouts: RawUpstreamTimeouts,
-    /// How many idle connections to it are kept.
+    /// How many idle connections to it are kept. All upstreams share the room that this makes at the start: a change needs a
+    /// restart.
     pub(crate) keep_alive_pool: u64,
     pub(crate) health: Option<RawHealth>,
     pub(crate) ejection: RawEjection,

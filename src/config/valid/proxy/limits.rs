@@ -21,6 +21,8 @@ pub struct Timeouts {
     pub write: Duration,
     /// How long an unused connection is kept; whole seconds.
     pub keep_alive: Duration,
+    /// After which an HTTP/2 connection ends.
+    pub http2_age: Duration,
 }
 
 /// How long to wait for an upstream.
@@ -70,11 +72,17 @@ pub(super) fn timeouts(raw: &RawTimeouts, check: &mut Check<'_>) -> Option<(Time
         (span("connect", &raw.connect), span("read", &raw.read), span("write", &raw.write));
     let (idle, header_read) = (span("idle", &raw.idle), span("header_read", &raw.header_read));
     let body_read = span("body_read", &raw.body_read);
-    let keep_alive = span("keep_alive", &raw.keep_alive);
+    let (keep_alive, http2_age) = (span("keep_alive", &raw.keep_alive), span("http2_age", &raw.http2_age));
     let keep_alive = keep_alive.and_then(|span| whole_seconds("proxy.timeouts.keep_alive", span, check));
     let (read, write) = (read?, write?);
-    let clients =
-        Timeouts { header_read: header_read?, read, body_read: body_read?, write, keep_alive: keep_alive? };
+    let clients = Timeouts {
+        header_read: header_read?,
+        read,
+        body_read: body_read?,
+        write,
+        keep_alive: keep_alive?,
+        http2_age: http2_age?,
+    };
     Some((clients, UpstreamTimeouts { connect: connect?, read, write, idle: idle? }))
 }
 

@@ -1,12 +1,13 @@
 //! Which upstream is a request for? Host and path of each, checked by itself and against the others.
 //!
-//! Guarantees: no two are for the same host and path, so that the order in the file decides nothing: the longest path
-//! counts, then the one that names the host.
+//! Guarantees: no two are for the same host and path, so that the order in the file decides nothing: the one that names
+//! the host counts, then the longest path.
 
 use super::upstream::Upstream;
 use crate::config::check::Check;
 use crate::config::finding::Mistake;
 use crate::config::key::KeyPath;
+use crate::config::valid::public_url::PublicUrl;
 use crate::config::valid::sites::Sites;
 use crate::gate::{CanonicalPath, Hosts};
 
@@ -130,5 +131,36 @@ pub(super) fn gaps(upstreams: &[(KeyPath, Upstream)], sites: &Sites, check: &mut
             "add an upstream without hosts and path, unless that is meant",
         );
         check.warn(&KeyPath::of("proxy.upstreams"), mistake);
+    }
+}
+
+/// Warns of an upstream that is never chosen: it names no host, and on every host another one that names it has all of its
+/// paths. Among those that name hosts the longer path counts, so none of them can be hidden.
+pub(super) fn shadowed(upstreams: &[(KeyPath, Upstream)], sites: &Sites, check: &mut Check<'_>) {
+    for (key, upstream) in upstreams.iter().filter(|(_, upstream)| upstream.hosts == Hosts::Any) {
+        let before = |place: usize| {
+            let mut others = upstreams.iter().map(|(_, other)| other);
+            others.find(|other| match &other.hosts {
+                Hosts::Any => false,
+                Hosts::Only(places) => places.contains(&place) && upstream.path.starts_with(&other.path),
+            })
+        };
+        let on = |(place, site): (usize, &PublicUrl)| {
+            before(place).map(|other| format!("on {} `{}`", site.authority(), other.name))
+        };
+        if let Some(others) = sites.iter().enumerate().map(on).collect::<Option<Vec<_>>>() {
+            let mistake = Mistake::new(
+                "config.upstream-shadowed",
+                format!(
+                    "the upstream `{}` ({}) gets no requests: {} takes them",
+                    upstream.name,
+                    upstream.path,
+                    others.join(", ")
+                ),
+                "An upstream that names the host of a request comes before one that names none, however long its path is",
+                "add hosts = [\"…\"] to it, or remove hosts from the others",
+            );
+            check.warn(key, mistake);
+        }
     }
 }

@@ -111,6 +111,7 @@ fn many(
     pick::apart(&upstreams, check);
     if let Some(sites) = around.sites {
         pick::gaps(&upstreams, sites, check);
+        pick::shadowed(&upstreams, sites, check);
     }
     // Stable: otherwise in the order of the file.
     upstreams.sort_by_key(|(_, upstream)| upstream.hosts == Hosts::Any);
@@ -211,11 +212,24 @@ const NOT_TO_BE_SET: [&str; 22] = [
     "x-correlation-id",
 ];
 
+/// By which some frameworks take another method or path than the request's own.
+const REWRITING: [&str; 7] = [
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-method",
+    "x-original-uri",
+    "x-original-url",
+    "x-rewrite-url",
+];
+
 fn refused(name: &HeaderName, identity: Option<&Layout>) -> Option<&'static str> {
     let dashed = name.as_str().replace(['_', '.'], "-");
     let begins = |with: &str| dashed.starts_with(with);
     if NOT_TO_BE_SET.contains(&dashed.as_str()) || begins("x-forwarded-") || begins("sec-websocket-") {
         Some("Anteroom says itself what is true of it for each request")
+    } else if REWRITING.contains(&dashed.as_str()) {
+        Some("it would have the app act on another method or path than the access rules were asked about")
     } else if begins("x-anteroom-") || identity.is_some_and(|layout| layout.reserved(name)) {
         Some("it says who is signed in")
     } else {
