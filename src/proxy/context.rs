@@ -46,7 +46,7 @@ pub(super) struct Request {
     pub(super) tried: Vec<Arc<Backend>>,
     /// Its body, as far as it has come.
     pub(super) body: Body,
-    /// When the upstream was asked.
+    /// When the upstream was asked, where somebody writes that down.
     pub(super) asked: Option<Instant>,
     /// How long it took to answer.
     pub(super) answered: Option<Duration>,

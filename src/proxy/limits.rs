@@ -79,29 +79,29 @@ impl Body {
     }
 
     /// Which limit it is beyond.
-    pub(super) fn beyond(&self, limits: &Limits, times: &Timeouts) -> Option<Limit> {
+    pub(super) fn beyond(&self, limits: &Limits, times: &Timeouts, now: Instant) -> Option<Limit> {
         if limits.body_bytes.is_some_and(|most| self.bytes > most) {
             return Some(Limit::BodyBytes);
         }
-        self.left(limits, times).is_some_and(|left| left.is_zero()).then_some(Limit::BodyRead)
+        self.left(limits, times, now).is_some_and(|left| left.is_zero()).then_some(Limit::BodyRead)
     }
 
     /// How long the client may be silent now; as long as it likes where the body is a stream of its own.
-    pub(super) fn patience(&self, limits: &Limits, times: &Timeouts) -> Option<Duration> {
+    pub(super) fn patience(&self, limits: &Limits, times: &Timeouts, now: Instant) -> Option<Duration> {
         self.since?;
         // A timer of nothing could fire before what is there has been read.
         let least = Duration::from_millis(1);
-        Some(self.left(limits, times).map_or(times.read, |left| left.min(times.read).max(least)))
+        Some(self.left(limits, times, now).map_or(times.read, |left| left.min(times.read).max(least)))
     }
 
     /// What is left of its time. An app that reads slowly uses it up as well; its own time limit is shorter.
-    fn left(&self, limits: &Limits, times: &Timeouts) -> Option<Duration> {
+    fn left(&self, limits: &Limits, times: &Timeouts, now: Instant) -> Option<Duration> {
         if self.awaited {
             return None;
         }
         let seconds = self.bytes / u64::from(limits.body_rate.max(1));
         let whole = times.body_read.saturating_add(Duration::from_secs(seconds));
-        Some(whole.saturating_sub(self.since?.elapsed()))
+        Some(whole.saturating_sub(now.saturating_duration_since(self.since?)))
     }
 }
 
@@ -153,7 +153,8 @@ mod tests {
         let mut body = Body::of(header, kind, Instant::now());
         body.since = body.since.and_then(|since| since.checked_sub(Duration::from_secs(ago)));
         body.add(bytes);
-        (body.beyond(&limits, &times), body.patience(&limits, &times).unwrap_or(Duration::MAX))
+        let now = Instant::now();
+        (body.beyond(&limits, &times, now), body.patience(&limits, &times, now).unwrap_or(Duration::MAX))
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl ProxyHttp for App {
         session: &mut Session,
         request: &mut Request,
     ) -> pingora::Result<Box<HttpPeer>> {
-        request.asked = Some(Instant::now());
+        request.asked = request.phases.access_log.writes().then(Instant::now);
         request.upstream_span = span::upstream(&request.span, session.req_header().method.as_str());
         phases::peer(request).await
     }

@@ -8,6 +8,7 @@ use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
+use tokio::time::Instant;
 
 use super::client::{Client, Connection};
 use super::context::Request;
@@ -107,7 +108,7 @@ impl Phases {
         session.set_write_timeout(Some(times.write));
         request.body = Body::of(session.req_header(), request.kind, request.started);
         // A gRPC client may be silent for as long as it listens; whether it is there, its connection tells.
-        session.set_read_timeout(request.body.patience(&self.settings.limits, times));
+        session.set_read_timeout(request.body.patience(&self.settings.limits, times, request.started));
         if session.get_keepalive().is_some() {
             // pingora would keep it for ever. It takes whole seconds, and zero as "for ever".
             session.set_keepalive(Some(times.keep_alive.as_secs().max(1)));
@@ -201,7 +202,8 @@ impl Phases {
             return Ok(());
         }
         request.body.add(bytes);
-        match request.body.beyond(most, times) {
+        let now = Instant::now();
+        match request.body.beyond(most, times, now) {
             None => {}
             Some(Limit::BodyRead) if end => {}
             Some(limit) => {
@@ -209,7 +211,7 @@ impl Phases {
                 return Err(Error::explain(status, limit.as_str()).into_down());
             }
         }
-        session.set_read_timeout(request.body.patience(most, times));
+        session.set_read_timeout(request.body.patience(most, times, now));
         Ok(())
     }
 
@@ -242,7 +244,7 @@ impl Phases {
 
     /// The limit that a client ran into, where a failure is that.
     fn limit_behind(&self, request: &Request, error: &Error) -> Option<Limit> {
-        let beyond = request.body.beyond(&self.settings.limits, &self.settings.timeouts);
+        let beyond = request.body.beyond(&self.settings.limits, &self.settings.timeouts, Instant::now());
         match (error.esource(), error.etype()) {
             (ErrorSource::Downstream, ErrorType::HTTPStatus(_)) => beyond,
             (ErrorSource::Downstream, ErrorType::ReadTimedout) => Some(beyond.unwrap_or(Limit::Read)),

@@ -5,6 +5,7 @@
 //! that is pingora's: a request on a kept connection that turns out closed is sent once more when its method is
 //! idempotent (RFC 9110 §9.2.2) and its body is still at hand, never otherwise.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -172,12 +173,14 @@ impl Upstream {
 
     fn pick(&self, account: Option<&str>, tried: &[Arc<Backend>]) -> Option<Arc<Backend>> {
         let account = account.filter(|_| self.balance == Balance::Account).map(|id| fnv(id.as_bytes()));
-        let (backends, turn, now) = (self.pool.backends(), self.turn.fetch_add(1, Ordering::Relaxed), now());
+        let (backends, turn) = (self.pool.backends(), self.turn.fetch_add(1, Ordering::Relaxed));
+        // While all are well, nobody asks.
+        let now = LazyCell::new(now);
         let among = |eligible: &dyn Fn(&Backend) -> bool| {
             balance::pick(self.balance, &backends, turn, account, eligible)
         };
-        if let Some(picked) = among(&|b| (b.well() || b.due(now)) && fresh(b, tried))
-            && (picked.well() || picked.claim(now, self.ejection))
+        if let Some(picked) = among(&|b| (b.well() || b.due(*now)) && fresh(b, tried))
+            && (picked.well() || picked.claim(*now, self.ejection))
         {
             return Some(Arc::clone(picked));
         }
