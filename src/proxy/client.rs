@@ -23,6 +23,7 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::chunks::arriving::{Arriving, Standing};
 use super::entrance::io::Io;
 use super::settings::{Limits, Timeouts};
 use super::streams::watch::Watch;
@@ -50,6 +51,8 @@ pub(super) struct Connection {
     stage: AtomicU8,
     refusal: AtomicU16,
     linger: AtomicBool,
+    /// Of the request's body, as far as it comes in chunks.
+    pub(super) chunks: Standing,
 }
 
 const HEADER: u8 = 0;
@@ -72,6 +75,7 @@ impl Connection {
             stage: AtomicU8::new(HEADER),
             refusal: AtomicU16::new(0),
             linger: AtomicBool::new(false),
+            chunks: Standing::new(),
         }
     }
 
@@ -134,6 +138,7 @@ pub(super) struct Client {
     write_time: Duration,
     received: usize,
     deadline: Option<Pin<Box<Sleep>>>,
+    arriving: Option<Box<Arriving>>,
     ending: Ending,
 }
 
@@ -156,6 +161,7 @@ impl Client {
             write_time: times.write,
             received: 0,
             deadline: None,
+            arriving: None,
             ending: Ending::NotYet,
         }
     }
@@ -163,6 +169,12 @@ impl Client {
     /// What is known of the connection.
     pub(super) fn connection(&self) -> &Arc<Connection> {
         &self.connection
+    }
+
+    /// A body in chunks follows a header of this length. From here on they are checked; `false` if they cannot be, as the
+    /// engine has read beyond the header (or counts otherwise: it rewrites targets with a space).
+    pub(super) fn check_chunks(&self, header: usize) -> bool {
+        self.connection.chunks.check_if(self.received == header)
     }
 
     /// Whether the first bytes are these, which stay unread. In the clear; within a header's time and size.
@@ -176,7 +188,7 @@ impl Client {
                 _ => break,
             }
         }
-        self.received = 0;
+        (self.received, self.arriving) = (0, None);
         let begins = first == mark;
         self.io.get_mut().unread(first.into());
         begins
@@ -184,14 +196,19 @@ impl Client {
 
     fn read_header(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let outcome = Pin::new(&mut self.io).poll_read(context, buffer);
-        if self.connection.stage.load(Ordering::Relaxed) == RESTING {
+        let resting = self.connection.stage.load(Ordering::Relaxed) == RESTING;
+        if resting && self.arriving.take().is_some_and(|arriving| arriving.holds()) {
+            return Poll::Ready(Ok(())); // It was no part of that request, and is none of another.
+        }
+        let outcome = self.read_on(context, buffer);
+        if resting {
             if outcome.is_pending() {
                 return Poll::Pending; // pingora watches how long it rests.
             }
             (self.received, self.deadline) = (0, None);
             self.connection.stage.store(HEADER, Ordering::Relaxed);
         }
+        Arriving::cut(&mut self.arriving, buffer, before);
         self.received = self.received.saturating_add(buffer.filled().len().saturating_sub(before));
         if self.received > self.header_bytes.saturating_add(BODY_WITH_HEADER) {
             self.connection.refuse(431);
@@ -207,6 +224,21 @@ impl Client {
             }
         }
         outcome
+    }
+
+    fn read_chunks(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(self.read_on(context, buffer))?;
+        let arriving = self.arriving.get_or_insert_default();
+        Poll::Ready(arriving.take(buffer, before, &self.connection.chunks))
+    }
+
+    /// What was held back, then what the socket has.
+    fn read_on(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.arriving.as_mut().is_some_and(|arriving| arriving.hand_out(buffer)) {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.io).poll_read(context, buffer)
     }
 }
 
@@ -227,7 +259,10 @@ impl AsyncRead for Client {
             // Whoever waits for the client has said what there was to say: do not keep it back.
             let _reported_by_the_next_write = Pin::new(&mut self.io).poll_flush(context);
         }
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        if self.connection.chunks.checks() {
+            return self.read_chunks(context, buffer);
+        }
+        self.read_on(context, buffer)
     }
 }
 

@@ -4,6 +4,7 @@
 //! after everything that a client's `Connection` could remove; bodies are streamed, never held; no log line carries a
 //! query, a cookie or a header. pingora is used as a library: the runtime, the listener and the drain are ours.
 
+pub mod chunks;
 mod client;
 mod context;
 mod entrance;

@@ -113,7 +113,7 @@ impl Phases {
             // pingora would keep it for ever. It takes whole seconds, and zero as "for ever".
             session.set_keepalive(Some(times.keep_alive.as_secs().max(1)));
         }
-        if session.req_header().headers.contains_key(TRANSFER_ENCODING) {
+        if session.req_header().headers.contains_key(TRANSFER_ENCODING) && !chunks_are_checked(session) {
             // The engine reads chunk lines more leniently than the next program may: a bare LF, an empty size. Where the
             // body ends is then a matter of opinion, and nothing that follows it may count as a request.
             session.set_keepalive(None);
@@ -234,7 +234,10 @@ impl Phases {
         match (error.esource(), error.etype()) {
             (ErrorSource::Upstream, etype) => Some(self.auth.upstream_down(&facts, is_timeout(etype))),
             (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => Some(self.auth.bad_request(&facts)),
-            (ErrorSource::Downstream, etype) if BROKEN_BODY.contains(&etype.as_str()) => {
+            (ErrorSource::Downstream, etype)
+                if BROKEN_BODY.contains(&etype.as_str())
+                    || client_of(session).is_some_and(|client| client.chunks.malformed()) =>
+            {
                 Some(self.auth.bad_request(&facts))
             }
             (ErrorSource::Downstream, _) => limited,
@@ -293,6 +296,14 @@ pub(super) fn connect_failed(request: &mut Request, error: &Error) -> bool {
 
 /// How pingora calls chunks and trailers that break the rules (RFC 9112 §7.1).
 const BROKEN_BODY: [&str; 2] = ["InvalidChunk", "InvalidTrailerEnd"];
+
+/// Whether what follows is held against the RFC byte by byte, from the end of the header on.
+fn chunks_are_checked(session: &Session) -> bool {
+    let Some(stream) = session.stream() else { return false };
+    let stream: &dyn pingora::protocols::IO = &**stream;
+    let client = stream.as_any().downcast_ref::<Client>();
+    client.is_some_and(|client| client.check_chunks(session.to_h1_raw().len()))
+}
 
 /// The connection below a session. `None` only where a test builds sessions without one.
 pub(super) fn client_of(session: &Session) -> Option<&Arc<Connection>> {

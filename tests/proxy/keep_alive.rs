@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::rig::{Rig, plan};
+use crate::support::DEADLINE;
 use crate::support::raw::RawClient;
-use crate::support::upstream::{Answer, Upstream};
+use crate::support::upstream::{Answer, Upstream, When};
 
 #[tokio::test]
 async fn one_connection_carries_many_requests_on_both_sides() {
@@ -26,6 +27,89 @@ async fn one_connection_carries_many_requests_on_both_sides() {
     }
     assert_eq!(upstream.requests().len(), 20);
     assert_eq!(upstream.connections(), 1);
+}
+
+/// However the bytes of header and chunks arrive, and whatever the chunks carry: the connection goes on.
+#[tokio::test]
+async fn chunks_keep_the_connection() {
+    let upstream = Upstream::start().await;
+    let rig = Rig::in_front_of(upstream.address()).await;
+    let mut client = RawClient::connect(rig.address).await;
+    let mut asked = 0;
+    for body in [
+        "0\r\n\r\n",
+        "3\r\nabc\r\n0\r\n\r\n",
+        "1\r\na\r\n002;x=y;z=\"; \"\r\nbc\r\n0;last\r\n\r\n",
+        "3\r\nabc\r\n0\r\nX-Trailer: 1\r\nContent-Length: 7\r\n\r\n",
+    ] {
+        for method in ["POST", "GET"] {
+            let request =
+                rig.signed_in(&format!("{method} /chunks"), "Transfer-Encoding: chunked\r\n") + body;
+            let header = request.len() - body.len();
+            for split in [0, 1, 60, header - 2, header, header + 1, request.len() - 1] {
+                let (first, second) = request.split_at(split);
+                client.send(first).await;
+                // Other bytes than these may share a packet: the claim holds either way.
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                client.send(second).await;
+                let answer = client.response().await;
+                let context = format!("{body:?} at {split}: {answer:?}");
+                assert_eq!(
+                    (answer.status, answer.header("connection")),
+                    (200, Some("keep-alive")),
+                    "{context}"
+                );
+                client.send(rig.signed_in("GET /plain", "")).await;
+                assert_eq!(client.response().await.status, 200, "{context}");
+                asked += 2;
+            }
+        }
+    }
+    assert_eq!(upstream.requests().len(), asked);
+    assert!(upstream.requests().iter().all(|r| ["/chunks", "/plain"].contains(&r.target())));
+}
+
+/// A request sent too early is dropped behind chunks as behind a length, whatever packet it comes in.
+#[tokio::test]
+async fn what_follows_chunks_too_early_is_no_request() {
+    let upstream = Upstream::start().await;
+    let rig = Rig::in_front_of(upstream.address()).await;
+    let first = rig.signed_in("POST /first", "Transfer-Encoding: chunked\r\n");
+    for (with_header, later) in [("0\r\n\r\nEARLY", ""), ("", "0\r\n\r\nEARLY"), ("0\r\n", "\r\nEARLY")] {
+        let early = |part: &str| part.replace("EARLY", &rig.signed_in("GET /early", ""));
+        let mut client = RawClient::connect(rig.address).await;
+        client.send(first.clone() + early(with_header).as_str()).await;
+        client.send(early(later)).await;
+        assert_eq!(client.response().await.status, 200);
+        assert_eq!(client.rest().await, b"");
+    }
+    assert!(!upstream.saw("/early"));
+}
+
+/// What breaks off in the middle of a body was not one: its connection to the upstream carries nothing else.
+#[tokio::test]
+async fn malformed_chunks_end_both_connections() {
+    let upstream = Upstream::start_with(When::Head, |_| Answer::default().then_hang()).await;
+    let rig = Rig::in_front_of(upstream.address()).await;
+    let late = ["2 \r\nab\r\n0\r\n\r\n", "2;\nab\r\n0\r\n\r\n", "\r\n\r\n", "0\r\nX\r\n\r\n"];
+    for (number, late) in late.iter().enumerate() {
+        let mut client = RawClient::connect(rig.address).await;
+        client.send(rig.signed_in("POST /half", "Transfer-Encoding: chunked\r\n") + "3\r\nabc\r\n").await;
+        upstream.wait_for_request(number + 1).await;
+        assert_eq!((upstream.open_connections(), upstream.connections()), (1, number + 1));
+        client.send([late, rig.signed_in("GET /hidden", "").as_str()].concat()).await;
+        let answer = client.response().await;
+        assert_eq!((answer.status, answer.header("connection")), (400, Some("close")), "{late:?}");
+        assert_eq!(client.rest().await, b"");
+        upstream.wait_for_open_connections(0).await;
+    }
+    assert!(!upstream.saw("/hidden"));
+    let logged = async {
+        while rig.log.lines().iter().filter(|line| line.contains("status: 400")).count() < late.len() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, logged).await.unwrap();
 }
 
 #[tokio::test]

@@ -82,6 +82,9 @@ impl House {
         while let Some(Some(reused)) =
             connection.watch.bounded(app.process_new_http(session, &shutdown)).await
         {
+            if !connection.chunks.settle() {
+                break; // Where that request ended is in doubt: nothing that follows may count as one.
+            }
             connection.resting();
             let (stream, persistent) = reused.consume();
             session = ServerSession::new_http1(stream);
