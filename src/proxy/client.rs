@@ -20,16 +20,14 @@ use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
     UniqueID, UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::entrance::io::Io;
+use super::entrance::{gather::Gather, io::Io};
 use super::settings::{Limits, Timeouts};
 use super::streams::watch::Watch;
 use crate::net::TrustedProxies;
 
-/// Puts header and a small body into one packet; larger writes pass it by.
-const WRITE_BUFFER: usize = 4096;
 /// The first part of a body may arrive together with the header.
 const BODY_WITH_HEADER: usize = 64 * 1024;
 /// How much, and for how long, is read on after an answer that came before the end of the request. Closing at once
@@ -127,7 +125,7 @@ impl Connection {
 /// The stream that pingora sees.
 #[derive(Debug)]
 pub(super) struct Client {
-    io: BufWriter<Io>,
+    io: Gather<Io>,
     connection: Arc<Connection>,
     header_time: Duration,
     header_bytes: usize,
@@ -149,7 +147,7 @@ impl Client {
     /// Wraps a connection whose headers may take so much time and so many bytes.
     pub(super) fn new(io: Io, connection: Arc<Connection>, times: &Timeouts, limits: &Limits) -> Self {
         Self {
-            io: BufWriter::with_capacity(WRITE_BUFFER, io),
+            io: Gather::new(io),
             connection,
             header_time: times.header_read,
             header_bytes: limits.header_bytes,
@@ -182,6 +180,19 @@ impl Client {
         begins
     }
 
+    /// Waits until a request begins or the connection ends; `false` when a first one was due and did not come. Nothing is
+    /// read yet. How long a connection may rest between two, the caller watches.
+    pub(super) async fn begins(&mut self) -> bool {
+        std::future::poll_fn(|context| {
+            if self.io.get_mut().poll_begun(context).is_ready() {
+                return Poll::Ready(true);
+            }
+            let rests = self.connection.stage.load(Ordering::Relaxed) == RESTING;
+            if !rests && self.late(context) { Poll::Ready(false) } else { Poll::Pending }
+        })
+        .await
+    }
+
     fn read_header(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.io).poll_read(context, buffer);
@@ -198,15 +209,21 @@ impl Client {
             buffer.set_filled(before);
             return Poll::Ready(Ok(())); // The end, to pingora; it then shuts down, and we answer.
         }
-        if outcome.is_pending() {
-            let time = self.header_time;
-            let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(time)));
-            if deadline.as_mut().poll(context).is_ready() {
-                self.connection.refuse(408);
-                return Poll::Ready(Ok(()));
-            }
+        if outcome.is_pending() && self.late(context) {
+            return Poll::Ready(Ok(()));
         }
         outcome
+    }
+
+    /// Whether the header's time is up, which is refused.
+    fn late(&mut self, context: &mut Context<'_>) -> bool {
+        let time = self.header_time;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(time)));
+        let late = deadline.as_mut().poll(context).is_ready();
+        if late {
+            self.connection.refuse(408);
+        }
+        late
     }
 }
 
@@ -223,7 +240,7 @@ impl AsyncRead for Client {
         if self.connection.watch.hears_no_more() {
             return Poll::Ready(Err(ended()));
         }
-        if !self.io.buffer().is_empty() || self.io.get_ref().holds_back() {
+        if !self.io.waiting().is_empty() || self.io.get_ref().holds_back() {
             // Whoever waits for the client has said what there was to say: do not keep it back.
             let _reported_by_the_next_write = Pin::new(&mut self.io).poll_flush(context);
         }
@@ -329,7 +346,7 @@ impl Drop for Client {
     /// What was said so far still goes out when a request fails half-way, as far as the socket takes it at once.
     fn drop(&mut self) {
         let serving = self.connection.stage.load(Ordering::Relaxed) == SERVING;
-        let rest = self.io.buffer().to_vec();
+        let rest = self.io.take_waiting();
         let _as_far_as_it_goes = self.io.get_mut().leave(&rest, !serving);
     }
 }

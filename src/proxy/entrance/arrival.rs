@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pingora::apps::HttpServerApp as _;
+use arc_swap::ArcSwap;
+use pingora::apps::{HttpPersistentSettings, HttpServerApp as _, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::ext::set_tcp_keepalive;
 use pingora::proxy::HttpProxy;
@@ -27,6 +28,7 @@ use crate::proxy::App;
 use crate::proxy::client::{Client, Connection};
 use crate::proxy::http2;
 use crate::proxy::phases::Phases;
+use crate::proxy::settings::Settings;
 use crate::proxy::upstreams::keep_alive;
 
 /// What a client with prior knowledge of HTTP/2 begins with (RFC 9113 §3.4).
@@ -38,7 +40,11 @@ pub(super) struct House {
     pub(super) phases: Arc<Phases>,
     pub(super) clients: Arc<Clients>,
     pub(super) remarks: Arc<Remarks>,
+    /// For how long connections rest is asked when they do.
+    pub(super) in_force: Arc<ArcSwap<Phases>>,
     pub(super) shutdown: watch::Receiver<bool>,
+    /// From when on no connection rests.
+    pub(super) no_rest: watch::Receiver<bool>,
     /// Whether the end of serving means that another process goes on: then who has just come is still served.
     pub(super) handing_over: Arc<AtomicBool>,
 }
@@ -58,7 +64,8 @@ impl House {
         let mut leaving = self.shutdown.clone();
         let arrived = tokio::select! {
             biased;
-            arrived = self.arrive(accepted) => arrived,
+            // In a box, gone before the first request: handshakes take room.
+            arrived = Box::pin(self.arrive(accepted)) => arrived,
             () = turned_away(&mut leaving, &self.handing_over) => None,
         };
         let Some(Arrived { client, http2, _place }) = arrived else { return };
@@ -73,21 +80,33 @@ impl House {
         }
     }
 
+    /// Between requests there is nothing but the client: pingora's session and its task, with their buffers, take twenty
+    /// kilobytes, and begin with the first byte of a request.
     async fn serve_http1(self, client: Client, connection: &Connection) {
-        let Self { app, phases, shutdown, .. } = self;
-        let settings = &phases.settings;
-        let mut session = ServerSession::new_http1(Box::new(client));
-        session.set_keepalive(Some(settings.timeouts.keep_alive.as_secs().max(1)));
-        session.set_keepalive_reuses_remaining(Some(settings.limits.keep_alive_requests.saturating_sub(1)));
-        while let Some(Some(reused)) =
-            connection.watch.bounded(app.process_new_http(session, &shutdown)).await
-        {
-            connection.resting();
-            let (stream, persistent) = reused.consume();
-            session = ServerSession::new_http1(stream);
-            if let Some(persistent) = persistent {
-                persistent.apply_to_session(&mut session);
+        let Self { app, phases, in_force, shutdown, mut no_rest, .. } = self;
+        let (mut client, mut kept) = (Box::new(client), None::<HttpPersistentSettings>);
+        loop {
+            let rest = in_force.load().settings.timeouts.keep_alive;
+            let begun = tokio::select! {
+                biased;
+                begun = pingora::time::timeout(rest, client.begins()) => begun.unwrap_or(false),
+                () = asked_to_stop(&mut no_rest) => false,
+            };
+            if !begun {
+                break;
             }
+            let mut session = ServerSession::new_http1(client);
+            match kept {
+                Some(kept) => kept.apply_to_session(&mut session),
+                None => begin_with(&mut session, &phases.settings),
+            }
+            let served = connection.watch.bounded(app.process_new_http(session, &shutdown)).await;
+            let Some((stream, Some(persistent))) = served.flatten().map(ReusedHttpStream::consume) else {
+                break;
+            };
+            let Ok(same) = stream.into_any().downcast() else { break };
+            connection.resting();
+            (client, kept) = (same, Some(persistent));
         }
         if let Some(status) = connection.refusal() {
             phases.record_refusal(connection, status);
@@ -231,6 +250,12 @@ impl House {
     fn metrics(&self) -> &Metrics {
         self.phases.auth.metrics()
     }
+}
+
+/// The limits of a connection, for the first of its requests; pingora hands them on from request to request.
+fn begin_with(session: &mut ServerSession, settings: &Settings) {
+    session.set_keepalive(Some(settings.timeouts.keep_alive.as_secs().max(1)));
+    session.set_keepalive_reuses_remaining(Some(settings.limits.keep_alive_requests.saturating_sub(1)));
 }
 
 /// Waits until nobody who is still at the door is served.

@@ -6,10 +6,10 @@
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
@@ -56,6 +56,18 @@ impl Socket {
     }
 }
 
+impl Socket {
+    fn poll_begun(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.ahead.is_empty() {
+            let _error_is_read_next = ready!(match &self.kind {
+                Kind::Tcp(tcp) => tcp.poll_read_ready(context),
+                Kind::Unix(unix) => unix.poll_read_ready(context),
+            });
+        }
+        Poll::Ready(())
+    }
+}
+
 /// Writes what fits right now.
 impl Write for &Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -84,6 +96,14 @@ impl Io {
     pub(in crate::proxy) fn unread(&mut self, bytes: Bytes) {
         if let Self::Plain(socket) = self {
             socket.unread(bytes);
+        }
+    }
+
+    /// Ready once there is something to read, or the end, or an error; none of them is taken. May be ready too early.
+    pub(in crate::proxy) fn poll_begun(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Plain(socket) => socket.poll_begun(context),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_fill_buf(context).map(|_read_next| ()),
         }
     }
 

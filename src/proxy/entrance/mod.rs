@@ -7,6 +7,7 @@
 //! | `clients` | does one client take everybody's connections? |
 //! | `tls` | how do clients reach us over TLS? |
 //! | `io` | what does a connection run over? |
+//! | `gather` | how do a header and a small body become one packet? |
 //!
 //! At the limit of connections in all, nobody is turned away: new ones wait, unaccepted, until others end.
 //! At shutdown the listener closes, connections that rest are closed, what is in flight finishes with
@@ -14,6 +15,7 @@
 
 mod arrival;
 mod clients;
+pub(super) mod gather;
 pub(super) mod io;
 mod proxy_header;
 mod tls;
@@ -158,6 +160,7 @@ impl Proxy {
         drain_deadline: Duration,
     ) -> Drained {
         let (mut connections, draining) = (JoinSet::new(), shutdown.clone());
+        let (ending_rest, no_rest) = watch::channel(false);
         let (clients, remarks) = (Arc::new(Clients::default()), Arc::new(Remarks::default()));
         self.replacer.in_force.load().upstreams.start();
         let _sweeper = self.replacer.sweep(shutdown.clone());
@@ -181,7 +184,9 @@ impl Proxy {
                             phases: self.replacer.in_force.load_full(),
                             clients: Arc::clone(&clients),
                             remarks: Arc::clone(&remarks),
+                            in_force: Arc::clone(&self.replacer.in_force),
                             shutdown: draining.clone(),
+                            no_rest: no_rest.clone(),
                             handing_over: Arc::clone(&self.replacer.handing_over),
                         };
                         connections.spawn(house.welcome(accepted));
@@ -206,6 +211,7 @@ impl Proxy {
             let _in_time = timeout(ONCE_MORE.min(drain_deadline), all).await;
         }
         self.app.http_cleanup().await;
+        ending_rest.send_replace(true);
         let drained = drain(connections, drain_deadline.saturating_sub(began.elapsed())).await;
         Drained { finished: open.saturating_sub(drained.aborted), ..drained }
     }
