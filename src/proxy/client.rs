@@ -23,8 +23,10 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::entrance::{gather::Gather, io::Io};
+use super::entrance::gather::Gather;
+use super::entrance::io::Io;
 use super::settings::{Limits, Timeouts};
+use super::streams::little::poll_read_little;
 use super::streams::watch::Watch;
 use crate::net::TrustedProxies;
 
@@ -243,6 +245,9 @@ impl AsyncRead for Client {
         if !self.io.waiting().is_empty() || self.io.get_ref().holds_back() {
             // Whoever waits for the client has said what there was to say: do not keep it back.
             let _reported_by_the_next_write = Pin::new(&mut self.io).poll_flush(context);
+        }
+        if self.connection.watch.websocket() {
+            return poll_read_little(Pin::new(&mut self.io), context, buffer);
         }
         Pin::new(&mut self.io).poll_read(context, buffer)
     }
