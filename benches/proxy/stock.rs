@@ -33,8 +33,6 @@ fn main() {
     let mut service = http_proxy_service(&server.configuration, Stock(upstream.parse().unwrap()));
     service.add_tcp(&listen);
     if let (Some(listen), Some(cert), Some(key)) = (arguments.next(), arguments.next(), arguments.next()) {
-        // The cryptography that Anteroom takes.
-        rustls::crypto::ring::default_provider().install_default().unwrap();
         let mut tls = TlsSettings::intermediate(&cert, &key).unwrap();
         tls.enable_h2();
         service.add_tls_with_settings(&listen, None, tls);

@@ -26,6 +26,7 @@ use tokio::time::{Sleep, sleep};
 use super::chunks::arriving::{Arriving, Standing};
 use super::entrance::{gather::Gather, io::Io};
 use super::settings::{Limits, Timeouts};
+use super::streams::little::poll_read_little;
 use super::streams::watch::Watch;
 use crate::net::TrustedProxies;
 
@@ -278,6 +279,9 @@ impl AsyncRead for Client {
         }
         if self.connection.chunks.checks() {
             return self.read_chunks(context, buffer);
+        }
+        if self.connection.watch.websocket() {
+            return poll_read_little(Pin::new(&mut self.io), context, buffer);
         }
         self.read_on(context, buffer)
     }

@@ -43,9 +43,6 @@ async fn a_header_has_one_deadline_however_it_drips() {
     let mut plan = plan(upstream.address());
     plan.settings.timeouts.header_read = Duration::from_millis(300);
     let rig = Rig::start(plan).await;
-    // Nothing at all.
-    let mut silent = RawClient::connect(rig.address).await;
-    assert_eq!(silent.rest().await, b"");
     // Drop by drop, each sooner than the deadline; on a fresh connection and on one that has served.
     for served in [false, true] {
         let mut client = RawClient::connect(rig.address).await;
@@ -62,6 +59,20 @@ async fn a_header_has_one_deadline_however_it_drips() {
             }
         };
         assert!(answer.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&answer));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_is_not_waited_for() {
+    let upstream = Upstream::start().await;
+    for http2 in [false, true] {
+        let mut plan = plan(upstream.address());
+        plan.settings.entrance.http2 = http2;
+        plan.settings.timeouts.header_read = Duration::from_millis(300);
+        let rig = Rig::start(plan).await;
+        let mut silent = RawClient::connect(rig.address).await;
+        assert_eq!(silent.rest().await, b"");
+        rig.wait_until_counted("anteroom_limits_total{limit=\"header_read\"} 1").await;
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod boundary;
 mod last_words;
+pub(in crate::proxy) mod little;
 mod origin;
 mod registry;
 pub(in crate::proxy) mod watch;

@@ -36,6 +36,8 @@ pub(in crate::proxy) struct Watch {
     mid_frame: AtomicBool,
     /// Last words are being said.
     speaking: AtomicBool,
+    /// A WebSocket is open.
+    websocket: AtomicBool,
     waker: AtomicWaker,
     under_way: Mutex<Option<UnderWay>>,
 }
@@ -67,6 +69,7 @@ impl Watch {
         self.looks.store(0, Ordering::Relaxed);
         self.mid_frame.store(false, Ordering::Relaxed);
         self.speaking.store(false, Ordering::Relaxed);
+        self.websocket.store(false, Ordering::Relaxed);
         under_way.take().and_then(|it| it.end)
     }
 
@@ -89,6 +92,11 @@ impl Watch {
     /// Whether writing to the client must fail.
     pub(in crate::proxy) fn says_no_more(&self) -> bool {
         self.pressed() && !self.speaking.load(Ordering::Relaxed)
+    }
+
+    /// Whether what is under way is a WebSocket.
+    pub(in crate::proxy) fn websocket(&self) -> bool {
+        self.websocket.load(Ordering::Relaxed)
     }
 
     /// The client sent something: a use of the session.
@@ -116,6 +124,7 @@ impl Watch {
 
     /// What the answer is.
     pub(super) fn shape(&self, form: Form) {
+        self.websocket.store(form == Form::WebSocket, Ordering::Relaxed);
         if let Some(it) = self.lock().as_mut() {
             it.form = form;
         }

@@ -19,6 +19,8 @@ use pingora::{Error, ErrorType, OrErr as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::proxy::streams::little::poll_read_little;
+
 /// One would do as long as pingora polls its own queue first; two do not depend on that.
 const HELD_POLLS: u8 = 2;
 
@@ -65,7 +67,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gated<S> {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        poll_read_little(Pin::new(&mut self.stream), context, buffer)
     }
 }
 
