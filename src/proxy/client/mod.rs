@@ -4,17 +4,17 @@
 //! the header's total time and size instead, and replaces that page: what pingora writes before any hook has run is
 //! never sent, a plain answer of ours is. RFC 9112 §2.2 and §3; RFC 6585 §5 (431); RFC 9110 §15.5.9 (408).
 
+mod connection;
+
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Buf as _, Bytes};
-use http::HeaderValue;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
@@ -23,12 +23,13 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::chunks::arriving::{Arriving, Standing};
+use self::connection::{HEADER, PLAIN_HTTP, RESTING, SERVING};
+use super::chunks::arriving::Arriving;
 use super::entrance::{gather::Gather, io::Io};
 use super::settings::{Limits, Timeouts};
 use super::streams::little::poll_read_little;
-use super::streams::watch::Watch;
-use crate::net::TrustedProxies;
+
+pub(super) use self::connection::Connection;
 
 /// The first part of a body may arrive together with the header.
 const BODY_WITH_HEADER: usize = 64 * 1024;
@@ -36,96 +37,6 @@ const BODY_WITH_HEADER: usize = 64 * 1024;
 /// would reset the connection, and the client could lose the answer (RFC 9112 §9.6).
 const LINGER_BYTES: usize = 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(1);
-
-/// What the hooks and the accept loop know of a connection.
-#[derive(Debug)]
-pub(super) struct Connection {
-    /// Who is on the other end; `0.0.0.0` on a Unix socket, where nobody has an address.
-    pub(super) ip: IpAddr,
-    /// The same, as `X-Forwarded-For` says it: `unknown` without an address (RFC 7239 §6.2).
-    pub(super) forwarded_for: HeaderValue,
-    /// Says when what is under way must end.
-    pub(super) watch: Arc<Watch>,
-    unix: bool,
-    stage: AtomicU8,
-    refusal: AtomicU16,
-    linger: AtomicBool,
-    /// Of the request's body, as far as it comes in chunks.
-    pub(super) chunks: Standing,
-}
-
-const HEADER: u8 = 0;
-const RESTING: u8 = 1;
-const SERVING: u8 = 2;
-
-/// Stands for the 400 that HTTP in the clear gets where TLS is due (the number is nginx's).
-const PLAIN_HTTP: u16 = 497;
-
-impl Connection {
-    /// A new connection from this address, or over a Unix socket; its first header is due.
-    pub(super) fn new(peer: Option<IpAddr>) -> Self {
-        let known = peer.map(|ip| ip.to_canonical());
-        let forwarded_for = known.and_then(|ip| HeaderValue::from_str(&ip.to_string()).ok());
-        Self {
-            ip: known.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-            forwarded_for: forwarded_for.unwrap_or(HeaderValue::from_static("unknown")),
-            watch: Watch::new(),
-            unix: known.is_none(),
-            stage: AtomicU8::new(HEADER),
-            refusal: AtomicU16::new(0),
-            linger: AtomicBool::new(false),
-            chunks: Standing::new(),
-        }
-    }
-
-    /// The address of the other end; a peer on a Unix socket has none.
-    pub(super) fn address(&self) -> Option<IpAddr> {
-        (!self.unix).then_some(self.ip)
-    }
-
-    /// Whether the other end is one of these.
-    pub(super) fn is_one_of(&self, peers: &TrustedProxies) -> bool {
-        peers.knows((!self.unix).then_some(self.ip))
-    }
-
-    /// A header has been read: from here on the hooks answer, and every byte passes as it is. HTTP/2 begins like this.
-    pub(super) fn serving(&self) {
-        self.stage.store(SERVING, Ordering::Relaxed);
-    }
-
-    /// The request is done and the connection kept.
-    pub(super) fn resting(&self) {
-        self.stage.store(RESTING, Ordering::Relaxed);
-    }
-
-    /// The answer comes before the end of the request.
-    pub(super) fn linger(&self) {
-        self.linger.store(true, Ordering::Relaxed);
-    }
-
-    /// The status of the answer that was given without any hook, if that happened.
-    pub(super) fn refusal(&self) -> Option<u16> {
-        match self.refusal.load(Ordering::Relaxed) {
-            0 => None,
-            PLAIN_HTTP => Some(400),
-            status => Some(status),
-        }
-    }
-
-    /// The client spoke HTTP in the clear where TLS is due.
-    pub(super) fn refuse_plain_http(&self) {
-        self.refuse(PLAIN_HTTP);
-    }
-
-    fn lingers(&self) -> bool {
-        self.linger.load(Ordering::Relaxed) || self.refusal().is_some()
-    }
-
-    fn refuse(&self, status: u16) {
-        // The first reason is the one to tell.
-        let _kept = self.refusal.compare_exchange(0, status, Ordering::Relaxed, Ordering::Relaxed);
-    }
-}
 
 /// The stream that pingora sees.
 #[derive(Debug)]
