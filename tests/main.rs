@@ -22,6 +22,7 @@ mod atlassian_adapter;
 mod attacks;
 mod browser;
 mod config;
+mod deploy;
 mod emulator;
 mod forward_auth;
 mod gateways;

@@ -1,0 +1,6 @@
+//! Does what `deploy/` holds work? Linted by the tools of each format, and run: the service as its unit starts it, every
+//! metric of the dashboard and the alerts asked for in a live exposition.
+
+mod machine;
+mod systemd;
+mod unit;
