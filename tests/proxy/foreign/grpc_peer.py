@@ -64,11 +64,16 @@ def broken(payload, context):
 
 def ticks(payload, context):
     over = threading.Event()
-    context.add_callback(over.set)
+
+    # Said by the callback: a generator that is ended while its word is being sent is not resumed.
+    def end():
+        over.set()
+        print("over", flush=True)
+
+    context.add_callback(end)
     while not over.is_set():
         yield b"tick"
         over.wait(0.05)
-    print("over", flush=True)
 
 
 def sleep(payload, context):
