@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp as _, ReusedHttpStream};
+use pingora::protocols::Shutdown as _;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::ext::set_tcp_keepalive;
 use pingora::proxy::HttpProxy;
@@ -104,7 +105,11 @@ impl House {
             let Some((stream, Some(persistent))) = served.flatten().map(ReusedHttpStream::consume) else {
                 break;
             };
-            let Ok(same) = stream.into_any().downcast() else { break };
+            let Ok(mut same) = stream.into_any().downcast::<Client>() else { break };
+            if connection.went_on() {
+                same.shutdown().await;
+                break;
+            }
             if !connection.chunks.settle() {
                 break; // Where that request ended is in doubt: nothing that follows may count as one.
             }
@@ -228,7 +233,6 @@ impl House {
     }
 
     async fn say_that_this_is_tls(&self, socket: Socket, connection: &Arc<Connection>) {
-        use pingora::protocols::Shutdown as _;
         let settings = &self.phases.settings;
         connection.refuse_plain_http();
         let io = Io::Plain(socket);
