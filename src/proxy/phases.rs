@@ -97,7 +97,8 @@ impl Phases {
         if let Some(client) = client_of(session) {
             client.serving();
             request.client = client.ip;
-            request.way = Way::read(&session.req_header().headers, client.address(), &self.settings.trusted);
+            let (headers, settings) = (&session.req_header().headers, &self.settings);
+            request.way = Way::read(headers, client.address(), &settings.trusted, settings.client_header);
         }
         if let Some(way) = &request.way {
             request.client = way.client.unwrap_or(request.client);
