@@ -7,6 +7,7 @@ use std::future::pending;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp as _, ReusedHttpStream};
@@ -87,10 +88,10 @@ impl House {
         let Self { app, phases, in_force, shutdown, mut no_rest, .. } = self;
         let (mut client, mut kept) = (Box::new(client), None::<HttpPersistentSettings>);
         loop {
-            let rest = in_force.load().settings.timeouts.keep_alive;
+            let rest = kept.as_ref().map(|_| in_force.load().settings.timeouts.keep_alive);
             let begun = tokio::select! {
                 biased;
-                begun = pingora::time::timeout(rest, client.begins()) => begun.unwrap_or(false),
+                begun = begins(&mut client, rest) => begun,
                 () = asked_to_stop(&mut no_rest) => false,
             };
             if !begun {
@@ -101,6 +102,8 @@ impl House {
                 Some(kept) => kept.apply_to_session(&mut session),
                 None => begin_with(&mut session, &phases.settings),
             }
+            // The header has a time of its own; how long the connection may rest after it, `Phases::begin` says.
+            session.set_keepalive(Some(0));
             let served = connection.watch.bounded(app.process_new_http(session, &shutdown)).await;
             let Some((stream, Some(persistent))) = served.flatten().map(ReusedHttpStream::consume) else {
                 break;
@@ -259,9 +262,16 @@ impl House {
     }
 }
 
+/// Whether a request begins: the first one within a header's time, each other one while the connection may rest.
+async fn begins(client: &mut Client, rest: Option<Duration>) -> bool {
+    match rest {
+        None => client.begins().await,
+        Some(rest) => pingora::time::timeout(rest, client.begins()).await.unwrap_or(false),
+    }
+}
+
 /// The limits of a connection, for the first of its requests; pingora hands them on from request to request.
 fn begin_with(session: &mut ServerSession, settings: &Settings) {
-    session.set_keepalive(Some(settings.timeouts.keep_alive.as_secs().max(1)));
     session.set_keepalive_reuses_remaining(Some(settings.limits.keep_alive_requests.saturating_sub(1)));
 }
 
