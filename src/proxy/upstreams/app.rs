@@ -222,6 +222,25 @@ mod tests {
         Upstream::new(&settings, &Arc::default(), &mut None, &layout(), &Metrics::new())
     }
 
+    #[test]
+    fn what_the_operator_sets_has_no_twin() {
+        let name = HeaderName::from_static("x-api-key");
+        let app = app(|settings| settings.headers = vec![(name.clone(), HeaderValue::from_static("ours"))]);
+        let app = app.unwrap();
+        let backend = Arc::clone(&app.pool().backends()[0]);
+        let mut headers = HeaderMap::new();
+        for twin in ["x-api-key", "x_api_key", "x.api-key", "x-api-keys", "y-api-key"] {
+            headers.append(HeaderName::from_static(twin), HeaderValue::from_static("theirs"));
+        }
+        app.prepare(&mut headers, &backend);
+        let mut left: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        left.sort_unstable();
+        assert_eq!(
+            left,
+            [("x-api-key", &b"ours"[..]), ("x-api-keys", b"theirs"), ("y-api-key", b"theirs")]
+        );
+    }
+
     fn port(backend: &Backend) -> u16 {
         backend.address.as_inet().unwrap().port()
     }
