@@ -38,7 +38,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use self::context::Request;
-use self::phases::{Next, Phases, close_when_draining};
+use self::phases::{Next, Phases, close_when_due};
 use self::streams::{Stream, last_words};
 use self::upstreams::of_exchange;
 use crate::metrics::Open;
@@ -79,7 +79,7 @@ impl ProxyHttp for App {
             }
             Next::Serve(endpoint) => phases.serve(endpoint, session, request).instrument(span).await,
         };
-        close_when_draining(session);
+        close_when_due(session, &phases);
         own_pages::write(session, request.id, reply).await.map(|()| true)
     }
 
@@ -188,7 +188,7 @@ impl ProxyHttp for App {
                 response.remove_header(name);
             }
         }
-        close_when_draining(session);
+        close_when_due(session, &request.phases);
         Ok(())
     }
 

@@ -85,10 +85,13 @@ impl House {
     async fn serve_http1(self, client: Client, connection: &Connection) {
         let Self { app, phases, in_force, shutdown, mut no_rest, .. } = self;
         let (mut client, mut kept) = (Box::new(client), None::<HttpPersistentSettings>);
+        let mut closing = phases.door.closing();
         loop {
             let rest = in_force.load().settings.timeouts.keep_alive;
             let begun = tokio::select! {
                 biased;
+                // Before anything else: what has begun came too late.
+                () = asked_to_stop(&mut closing) => false,
                 begun = pingora::time::timeout(rest, client.begins()) => begun.unwrap_or(false),
                 () = asked_to_stop(&mut no_rest) => false,
             };
