@@ -69,7 +69,7 @@ impl Phases {
         request_ids: Arc<RequestIds>,
         streams: Arc<Registry>,
     ) -> Result<Self, SetupError> {
-        let upstreams = Upstreams::new(&settings.upstreams, auth.layout(), auth.metrics())?;
+        let upstreams = Upstreams::new(&settings.upstreams, auth.layout())?;
         let tls = settings.entrance.tls.as_ref();
         let tls = tls.map(|tls| Prepared::new(tls, settings.entrance.http2)).transpose()?;
         let door = Door::new(&settings, tls.as_ref().map(|tls| tls.asked.clone()));

@@ -172,7 +172,9 @@ impl Proxy {
         let (mut connections, draining) = (JoinSet::new(), shutdown.clone());
         let (ending_rest, no_rest) = watch::channel(false);
         let (clients, remarks) = (Arc::new(Clients::default()), Arc::new(Remarks::default()));
-        self.replacer.in_force.load().upstreams.start();
+        let in_force = self.replacer.in_force.load_full();
+        in_force.upstreams.start(in_force.auth.metrics());
+        drop(in_force);
         let _sweeper = self.replacer.sweep(shutdown.clone());
         loop {
             let room = connections.len() < self.replacer.in_force.load().settings.limits.connections;
