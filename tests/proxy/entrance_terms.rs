@@ -1,7 +1,10 @@
-//! Does a connection outlive what it was let in by? Not by a request, when something else is asked of clients.
+//! Does a connection outlive what it was let in by? Not by a request, when something else is asked of clients. And what
+//! becomes of it when another process takes over?
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use anteroom::ops::listen::Listen;
 use anteroom::proxy::Settings;
 use anteroom::proxy::settings::{ClientCertificates, Tls};
 
@@ -99,4 +102,61 @@ async fn http2_is_told_to_go_and_begins_nothing_more() {
     assert_eq!(client.next_of(&[HEADERS]).await.unwrap().stream, 1, "what is under way is finished");
     while client.next().await.is_some() {}
     assert_eq!(upstream.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn for_how_long_a_connection_rests_is_asked_when_it_does() {
+    let upstream = Upstream::answering(Answer::ok("ok")).await;
+    let mut plan = plan(upstream.address());
+    plan.settings.timeouts.keep_alive = Duration::from_secs(3600);
+    let mut settings = plan.settings.clone();
+    let rig = Rig::start(plan).await;
+    let mut client = RawClient::connect(rig.address).await;
+    client.send(rig.signed_in("GET /", "")).await;
+    assert_eq!(client.response().await.text(), "ok");
+    settings.timeouts.keep_alive = Duration::from_millis(100);
+    rig.replacer.replace(settings, Arc::clone(&rig.auth)).unwrap();
+    client.send(rig.signed_in("GET /", "")).await;
+    let answer = client.response().await;
+    assert_eq!(answer.text(), "ok");
+    assert_ne!(answer.header("connection"), Some("close"), "it stays");
+    assert_eq!(client.rest().await, b"");
+}
+
+/// Who has connected and not said a word yet was accepted by this process, and nobody else will answer.
+#[tokio::test]
+async fn whoever_is_at_the_door_when_another_process_takes_over_is_served() {
+    for taken_over in [true, false] {
+        let upstream = Upstream::answering(Answer::ok("ok")).await;
+        let mut rig = Rig::start(http2(&upstream)).await;
+        let mut client = RawClient::connect(rig.address).await;
+        rig.wait_until_counted("anteroom_connections 1").await;
+        if taken_over {
+            rig.replacer.hand_over();
+        }
+        rig.stop();
+        if taken_over {
+            client.send(rig.signed_in("GET /", "")).await;
+            assert_eq!(client.response().await.text(), "ok");
+        }
+        assert_eq!(client.rest().await, b"");
+        assert_eq!(rig.stopped().await.aborted, 0);
+    }
+}
+
+#[tokio::test]
+async fn the_file_of_a_unix_socket_stays_for_the_process_that_takes_over() {
+    for taken_over in [true, false] {
+        let upstream = Upstream::answering(Answer::ok("ok")).await;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("proxy.sock");
+        let place = Listen::Unix { path: path.clone(), mode: 0o600 };
+        let mut rig = Rig::at(&place, plan(upstream.address())).await;
+        if taken_over {
+            rig.replacer.hand_over();
+        }
+        rig.stop();
+        rig.stopped().await;
+        assert_eq!(path.exists(), taken_over);
+    }
 }
