@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::client::{Client, Connection};
 use super::context::Request;
-use super::entrance::Prepared;
+use super::entrance::{Door, Prepared};
 use super::limits::Body;
 use super::record::decision_of;
 use super::settings::{Settings, SetupError};
@@ -37,6 +37,8 @@ pub(super) struct Phases {
     pub(super) upstreams: Upstreams,
     /// TLS towards clients, if it is spoken.
     pub(super) tls: Option<Prepared>,
+    /// What connections come in by.
+    pub(super) door: Arc<Door>,
     pub(super) request_ids: Arc<RequestIds>,
     /// What is under way.
     pub(super) streams: Arc<Registry>,
@@ -67,13 +69,14 @@ impl Phases {
         request_ids: Arc<RequestIds>,
         streams: Arc<Registry>,
     ) -> Result<Self, SetupError> {
-        let upstreams = Upstreams::new(&settings.upstreams, auth.layout(), auth.metrics())?;
+        let upstreams = Upstreams::new(&settings.upstreams, auth.layout())?;
         let tls = settings.entrance.tls.as_ref();
         let tls = tls.map(|tls| Prepared::new(tls, settings.entrance.http2)).transpose()?;
+        let door = Door::new(&settings, tls.as_ref().map(|tls| tls.asked.clone()));
         let side = |origin: &Origin| Public::new(origin, settings.public_scheme_https);
         let public = auth.origins().iter().map(side).collect();
         let remarks = Remarks::default();
-        Ok(Self { auth, access_log, settings, upstreams, tls, request_ids, streams, public, remarks })
+        Ok(Self { auth, access_log, settings, upstreams, tls, door, request_ids, streams, public, remarks })
     }
 
     fn facts<'a>(&self, session: &'a Session, request: &'a Request) -> RequestFacts<'a> {
@@ -341,9 +344,11 @@ fn kind_of(header: &RequestHeader) -> Kind {
     }
 }
 
-/// While draining, this answer is the last on its connection; so it is where the client did not wait for it.
-pub(super) fn close_when_due(session: &mut Session) {
-    if session.is_process_shutting_down() || client_of(session).is_some_and(|client| client.went_on()) {
+/// This answer is the last on its connection: while draining, when the connection's terms are no longer those in force, and
+/// where the client did not wait for it.
+pub(super) fn close_when_due(session: &mut Session, phases: &Phases) {
+    let went_on = || client_of(session).is_some_and(|client| client.went_on());
+    if session.is_process_shutting_down() || phases.door.is_closed() || went_on() {
         session.set_keepalive(None);
     }
 }

@@ -87,10 +87,13 @@ impl House {
     async fn serve_http1(self, client: Client, connection: &Connection) {
         let Self { app, phases, in_force, shutdown, mut no_rest, .. } = self;
         let (mut client, mut kept) = (Box::new(client), None::<HttpPersistentSettings>);
+        let mut closing = phases.door.closing();
         loop {
             let rest = kept.as_ref().map(|_| in_force.load().settings.timeouts.keep_alive);
             let begun = tokio::select! {
                 biased;
+                // Before anything else: what has begun came too late.
+                () = asked_to_stop(&mut closing) => false,
                 begun = begins(&mut client, rest) => begun,
                 () = asked_to_stop(&mut no_rest) => false,
             };
