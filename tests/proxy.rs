@@ -1,10 +1,12 @@
 //! Does the proxy carry what it must, and nothing else? Over real sockets, against an upstream that answers as scripted.
 
 mod answers;
+mod behind;
 pub(crate) mod certificates;
 mod drain;
 mod entrance_limits;
 mod entrance_peers;
+mod entrance_terms;
 mod entrance_tls;
 mod event_stream;
 mod foreign;
