@@ -2,5 +2,7 @@
 //! metric of the dashboard and the alerts asked for in a live exposition.
 
 mod machine;
+mod metrics;
+mod prometheus;
 mod systemd;
 mod unit;
