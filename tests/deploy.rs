@@ -2,6 +2,7 @@
 //! metric of the dashboard and the alerts asked for in a live exposition.
 
 mod compose;
+mod debian;
 mod image;
 mod machine;
 mod metrics;
