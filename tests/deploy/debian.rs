@@ -16,7 +16,7 @@ use super::tools::{text, verdict};
 use crate::support::venv::run;
 use crate::support::{repository, target};
 
-const CARGO_DEB: &str = "3.8.0";
+pub(super) const CARGO_DEB: &str = "3.8.0";
 const REMEDY: &str =
     "sudo apt-get install -y --no-install-recommends build-essential dpkg-dev fakeroot lintian";
 
