@@ -34,7 +34,7 @@ const FILES: [(&str, &str); 10] = [
     ("-rw-r--r--", "./usr/share/zsh/vendor-completions/_anteroom"),
 ];
 
-/// cargo-deb from crates.io, in `target/`, once; the folder that holds it. Takes a minute, the first time.
+/// cargo-deb from crates.io, in `target/`, once; the program. Takes a minute, the first time.
 fn cargo_deb() -> PathBuf {
     let folder = target("cargo-deb");
     fs::create_dir_all(&folder).expect("a folder in target/");
@@ -59,7 +59,7 @@ fn cargo_deb() -> PathBuf {
         // Written last: an interrupted installation starts again.
         fs::write(installed, CARGO_DEB).expect("a note in target/");
     }
-    folder.join("bin")
+    folder.join("bin/cargo-deb")
 }
 
 /// The package, built once for all tests, in `target/`. Two test runs at once wait for each other.
@@ -74,8 +74,7 @@ fn package() -> &'static Path {
         run(Command::new("strip").arg("-o").arg(program).arg(env!("CARGO_BIN_EXE_anteroom")), REMEDY);
         let mut build = Command::new(repository("deploy/debian/build"));
         build.args(["--no-build", "--fast"]).env("CARGO_TARGET_DIR", &folder);
-        let path = std::env::var("PATH").expect("a PATH");
-        build.env("PATH", format!("{}:{path}", cargo_deb().display()));
+        build.env("CARGO_DEB", cargo_deb());
         let (fine, said) = verdict(&mut build, REMEDY);
         assert!(fine && !said.contains("warning"), "{REMEDY}\n{said}");
         let built = said.lines().rfind(|line| line.ends_with(".deb")).expect("its path");

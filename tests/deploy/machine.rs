@@ -3,10 +3,11 @@
 
 use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anteroom::emulator::{Emulator, Fixture, Options};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::support::gateway::free_address;
 use crate::support::person::Person;

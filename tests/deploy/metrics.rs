@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::machine::Machine;
 use super::prometheus::{Prometheus, REMEDY};
+use super::tools::text;
 use super::unit::Unit;
 use crate::support::process::Process;
 use crate::support::{repository, venv};
@@ -38,6 +39,24 @@ fn the_alerts_say_what_they_should() {
     std::fs::write(folder.path().join("alerts.yaml"), alerts.replace("[15m]))\n", "[15m])) > 1e9\n"))
         .unwrap();
     assert!(!promtool(&["test", "rules", "alerts_test.yaml"]).output().unwrap().status.success());
+}
+
+#[test]
+fn every_alert_leads_to_a_page() {
+    let alerts = text("deploy/prometheus/alerts.yaml");
+    let base = "https://github.com/anteroom-dev/anteroom/blob/main/";
+    let links = alerts.lines().filter_map(|line| line.trim().strip_prefix("runbook_url: "));
+    let links: Vec<_> =
+        links.map(|link| link.strip_prefix(base).unwrap_or_else(|| panic!("{link}"))).collect();
+    assert_eq!(links.len(), alerts.matches("- alert: ").count());
+    for link in links {
+        let (page, anchor) = link.split_once('#').unwrap_or((link, ""));
+        let page = text(page);
+        let headings = page.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
+        let mut anchors =
+            headings.map(|heading| heading.to_lowercase().replace(' ', "-").replace(['`', ','], ""));
+        assert!(anchor.is_empty() || anchors.any(|has| has == anchor), "no #{anchor} for {link}");
+    }
 }
 
 #[tokio::test]
