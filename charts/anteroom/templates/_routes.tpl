@@ -40,7 +40,7 @@ hostnames:
 
 {{/* For the app's Ingress, where nginx asks. */}}
 {{- define "anteroom.nginxAnnotations" -}}
-nginx.ingress.kubernetes.io/auth-url: {{ printf "http://%s.%s.svc:4182/_anteroom/verify/nginx" (include "anteroom.fullname" .) .Release.Namespace | quote }}
+nginx.ingress.kubernetes.io/auth-url: {{ printf "http://%s.%s.svc.cluster.local:4182/_anteroom/verify/nginx" (include "anteroom.fullname" .) .Release.Namespace | quote }}
 nginx.ingress.kubernetes.io/auth-signin: "https://$http_host/_anteroom/sign-in?return_to=$escaped_request_uri"
 nginx.ingress.kubernetes.io/auth-signin-redirect-param: return_to
 nginx.ingress.kubernetes.io/auth-response-headers: {{ include "anteroom.identityHeaders" . | fromJsonArray | join "," | quote }}
