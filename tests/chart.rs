@@ -48,3 +48,8 @@ fn the_configuration_is_good_for_the_binary() {
 fn the_test_pod_signs_in() {
     passes("test_sign_in");
 }
+
+#[test]
+fn the_container_runs_rotates_and_drains() {
+    passes("test_container");
+}
