@@ -21,6 +21,7 @@ mod apps;
 mod atlassian_adapter;
 mod attacks;
 mod browser;
+mod chart;
 mod config;
 mod emulator;
 mod forward_auth;
