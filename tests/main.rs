@@ -24,6 +24,7 @@ mod browser;
 mod chart;
 mod config;
 mod emulator;
+mod examples;
 mod forward_auth;
 mod gateways;
 mod layering;

@@ -1,0 +1,55 @@
+//! Is every example one command and at most ten lines of page, and does what the pages of `docs/install` show hold?
+
+use std::process::Command;
+
+use crate::support::{repository, venv};
+
+/// The folders of `examples/`.
+fn examples() -> Vec<String> {
+    let entries = std::fs::read_dir(repository("examples")).unwrap().flatten();
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    folders.map(|entry| entry.file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn each_example_is_one_command_and_ten_lines() {
+    let examples = examples();
+    assert!(examples.len() >= 7, "{examples:?}");
+    for name in examples {
+        let page = std::fs::read_to_string(repository("examples").join(&name).join("README.md")).unwrap();
+        assert!(page.lines().count() <= 10, "{name}: {}", page.lines().count());
+        let first = page.lines().find_map(|line| line.strip_prefix("$ ")).unwrap_or_else(|| panic!("{name}"));
+        let command = first.split(" #").next().unwrap().trim();
+        let wanted = match name.as_str() {
+            "sidecar" => "helm template grafana examples/sidecar --dependency-update".to_owned(),
+            _ => format!("examples/run {name}"),
+        };
+        assert_eq!(command, wanted);
+    }
+}
+
+/// Values on a page are rendered with the chart that they are for, by Helm's own engine.
+#[test]
+fn the_values_on_the_pages_render() {
+    let python = venv::programs_of("chart", &repository("tests/chart/requirements.txt")).join("python");
+    let mut tests = Command::new(python);
+    tests.args(["-m", "unittest", "test_pages"]).current_dir(repository("tests/examples"));
+    tests.env("PYTHONPATH", repository("tests/chart")).env("PYTHONDONTWRITEBYTECODE", "1");
+    venv::run(&mut tests, "tests/examples/test_pages.py failed");
+}
+
+/// Each page of `docs/install` is short, and reachable from the README.
+#[test]
+fn there_is_a_page_for_every_way_of_running() {
+    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
+    for way in ["docker", "forward-auth", "kubernetes", "sidecar", "standalone"] {
+        let path = format!("docs/install/{way}.md");
+        let page = std::fs::read_to_string(repository(&path)).unwrap();
+        assert!(page.lines().count() <= 80, "{path}: {}", page.lines().count());
+        assert!(readme.contains(&format!("]({path})")), "{path} is not linked");
+        assert!(page.contains("../sign-in-fails.md"), "{path}: and when it fails?");
+    }
+    for page in ["docs/upgrading.md", "docs/sign-in-fails.md"] {
+        assert!(readme.contains(&format!("]({page})")), "{page} is not linked");
+    }
+}
