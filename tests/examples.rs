@@ -1,6 +1,7 @@
 //! Do the examples that are no gateways hold? Those are in `tests/gateways/examples.rs`.
 
 mod pages;
+mod sign_in_fails;
 mod standalone;
 
 use std::process::Command;

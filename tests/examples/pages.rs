@@ -1,5 +1,7 @@
 //! Is every example one command and at most ten lines of page, and does what the pages of `docs/install` show hold?
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::support::{repository, venv};
@@ -25,6 +27,55 @@ fn each_example_is_one_command_and_ten_lines() {
             _ => format!("examples/run {name}"),
         };
         assert_eq!(command, wanted);
+    }
+}
+
+/// The first block of TOML on a page of `docs/install`.
+fn configuration(page: &str) -> toml::Table {
+    let text = std::fs::read_to_string(repository(&format!("docs/install/{page}.md"))).unwrap();
+    let block =
+        text.split("```toml\n").nth(1).unwrap_or_else(|| panic!("{page}")).split("```").next().unwrap();
+    toml::from_str(block).unwrap_or_else(|e| panic!("{page}: {e}"))
+}
+
+/// The configuration of Docker's page is complete, and so are the others, which say what is different.
+#[test]
+fn the_configurations_on_the_pages_are_valid() {
+    let docker = configuration("docker");
+    let laid_over = |page: &str, without: &str| {
+        let mut table = docker.clone();
+        table.remove(without);
+        table.extend(configuration(page));
+        table
+    };
+    let mut standalone = configuration("standalone");
+    // What the unit says in the environment.
+    standalone.insert("session".into(), docker["session"].clone());
+    let secret = docker["atlassian"]["client_secret_file"].clone();
+    standalone["atlassian"].as_table_mut().unwrap().insert("client_secret_file".into(), secret);
+
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().to_str().unwrap();
+    std::fs::create_dir(folder.path().join("secrets")).unwrap();
+    for name in ["client-secret", "session-keys"] {
+        let path = folder.path().join("secrets").join(name);
+        std::fs::write(&path, "ATOAtests-only-secret-qX7vK2mLp9aB3cD4eF5gH6iJ7kL8m").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    }
+    for (page, table) in [
+        ("docker", docker.clone()),
+        ("standalone", standalone),
+        ("forward-auth", laid_over("forward-auth", "proxy")),
+        ("sidecar", laid_over("sidecar", "proxy")),
+    ] {
+        let text = toml::to_string(&table).unwrap().replace("/etc/anteroom", here);
+        let text = text.replace("YOUR-CLIENT-ID", "0123456789abcdefghijABCDEFGHIJ01");
+        let file = folder.path().join("anteroom.toml");
+        std::fs::write(&file, text).unwrap();
+        let mut check = Command::new(env!("CARGO_BIN_EXE_anteroom"));
+        let said = check.args(["check", "--config"]).arg(&file).env_clear().output().unwrap();
+        let complaints = String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.success() && complaints.is_empty(), "{page}: {complaints}");
     }
 }
 

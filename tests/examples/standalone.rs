@@ -1,5 +1,7 @@
 //! Does the example of an old app under systemd hold? Run by its one command, and its units asked of systemd.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::support::example::Example;
@@ -14,7 +16,7 @@ fn file(name: &str) -> String {
 async fn from_one_command_to_the_app() {
     let example = Example::start("standalone");
     let home = example.ready().await;
-    assert_eq!(example.programs(), 3, "Atlassian, the app and Anteroom");
+    assert!(example.programs() >= 3, "Atlassian, the app and Anteroom");
 
     // Somebody who says a name and has no session.
     let mut eve = Person::new();
@@ -39,7 +41,8 @@ fn the_configuration_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     let secret = |name: &str| {
         let path = folder.path().join(name);
-        std::fs::write(&path, "tests-only-secret-qX7vK2mLp9aB3cD4eF5gH6iJ7kL8m").unwrap();
+        std::fs::write(&path, "ATOAtests-only-secret-qX7vK2mLp9aB3cD4eF5gH6iJ7kL8m").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         path
     };
     let mut check = Command::new(env!("CARGO_BIN_EXE_anteroom"));
@@ -64,7 +67,10 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     };
     let unit = file("tickets.service");
     assert_eq!(verify(&unit), "");
-    assert!(verify(&unit.replace("IPAddressDeny", "IPAddresDeny")).contains("IPAddresDeny"), "it would notice");
+    assert!(
+        verify(&unit.replace("IPAddressDeny", "IPAddresDeny")).contains("IPAddresDeny"),
+        "it would notice"
+    );
 }
 
 /// The app, its unit, Anteroom's configuration and the drop-in speak of the same place.

@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import tempfile
+import textwrap
 import unittest
 
 import helm_python as helm
@@ -22,7 +23,8 @@ def blocks():
     """Page, and values, of every block."""
     for page in [*sorted((REPOSITORY / "docs/install").glob("*.md")), REPOSITORY / "docs/upgrading.md"]:
         first = {}
-        for text in re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.M | re.S):
+        for text in re.findall(r"^ *```yaml\n(.*?)^ *```", page.read_text(), re.M | re.S):
+            text = textwrap.dedent(text)
             values = yaml.safe_load(text)
             if text.startswith("#"):
                 values = with_(first, **values)
