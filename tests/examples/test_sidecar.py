@@ -17,7 +17,7 @@ import unittest
 import helm_python as helm
 import kubernetes_validate as kubernetes
 
-from chart import REPOSITORY, Case, anteroom, mounted, objects, one
+from chart import REPOSITORY, Case, mounted, objects, one
 from test_rendering import VERSIONS, restricted
 from test_sign_in import free_ports
 
@@ -79,6 +79,10 @@ class Sidecar(Case):
             self.assertEqual(4180, ports[service["ports"][0]["targetPort"]])
             app = containers["grafana"]
             self.assertNotIn("ports", app)
+            env = {e["name"]: e["value"] for e in app["env"]}
+            self.assertEqual("127.0.0.1", env["GF_SERVER_HTTP_ADDR"])
+            toml = one(found, "ConfigMap")["data"]["anteroom.toml"]
+            self.assertIn(f'upstream = "http://127.0.0.1:{env["GF_SERVER_HTTP_PORT"]}"', toml)
             for probe in ("readinessProbe", "livenessProbe"):
                 self.assertEqual(ports["probes"], app[probe]["httpGet"]["port"])
             policy = one(found, "NetworkPolicy")["spec"]
@@ -120,8 +124,7 @@ class Sidecar(Case):
             self.assertTrue(told.get(node.env["GF_AUTH_PROXY_HEADER_NAME"].lower()), told)
             for header in node.env["GF_AUTH_PROXY_HEADERS"].split():
                 self.assertIn(header.split(":")[1].lower(), told)
-            if node.probes:
-                self.assertEqual("ok", node.probe())
+            self.assertEqual("ok", node.probe())
 
 
 class App(http.server.BaseHTTPRequestHandler):
@@ -171,10 +174,6 @@ class Node:
         self.site = f"http://localhost:{main}"
         toml = self.here(one(self.found, "ConfigMap")["data"]["anteroom.toml"])
         toml = toml.replace("https://grafana.example.com", self.site).replace('"0.0.0.0:', '"127.0.0.1:')
-        # A binary from before probe pass-through knows all of it but that.
-        self.probes = "probes" in anteroom("schema").stdout
-        if not self.probes:
-            toml = toml.replace('[proxy.probes]\nlisten = "127.0.0.1:%s"\npaths = ["/api/health"]\n' % self.ports["4183"], "")
         toml = toml.replace('client_id = "0123456789abcdefghijABCDEFGHIJ01"',
                             f'client_id = "anteroomdemoclient00000000000001"\nauth_url = "http://{atlassian}"\napi_url = "http://{atlassian}"')
         self.folder, self.config = mounted(toml)
