@@ -7,6 +7,7 @@
 //! | [`logging`] | what is the process itself doing? |
 //! | [`mod@line`] | how does a value become part of a line that nobody can forge? |
 //! | [`line_writer`] | how do lines leave without holding up a request? |
+//! | `quota` | do libraries say too much? |
 //! | [`readiness`] | does the process take traffic? |
 //! | [`remarks`] | has the log said this already? |
 //! | [`request_id`] | what is a request called? |
@@ -24,6 +25,7 @@ pub mod line;
 pub mod line_writer;
 pub mod listen;
 pub mod logging;
+mod quota;
 pub mod readiness;
 pub mod remarks;
 pub mod request_id;
