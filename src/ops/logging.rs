@@ -3,7 +3,7 @@
 //! Libraries may say warnings and errors, never more: at finer levels some of them print whole requests, cookies
 //! included. Whatever anybody says, what looks like a query is cut out, and so are the raw bytes that pingora quotes
 //! when it meets a malformed head. One event is one line; see [`super::line`]. A library that says more than its
-//! [`super::quota`] is cut short.
+//! quota (`super::quota`) is cut short.
 //!
 //! The access and the audit log do not pass through here.
 

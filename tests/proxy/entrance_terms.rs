@@ -11,6 +11,7 @@ use anteroom::proxy::settings::{ClientCertificates, Tls};
 use super::certificates::{Authority, Secure};
 use super::http2::{fields, http2};
 use super::rig::{Rig, plan};
+use crate::support::DEADLINE;
 use crate::support::http2::{GOAWAY, HEADERS, RST_STREAM, RawHttp2};
 use crate::support::raw::RawClient;
 use crate::support::upstream::{Answer, Gate, Upstream};
@@ -42,6 +43,7 @@ async fn a_client_whose_authority_is_gone_asks_no_second_time() {
         only_tls13: false,
         clients: Some(ClientCertificates { ca_file: ca.clone(), required: true }),
     });
+    plan.settings.timeouts.keep_alive = Duration::from_secs(3600);
     let settings = plan.settings.clone();
     let rig = Rig::start(plan).await;
     let connector = site.client().showing(&ada).connector();
@@ -53,7 +55,8 @@ async fn a_client_whose_authority_is_gone_asks_no_second_time() {
     let other = Authority::new();
     std::fs::copy(other.ca_file(), &ca).unwrap();
     replace();
-    assert!(kept.ends_well().await, "it is closed while it rests");
+    let ended = tokio::time::timeout(DEADLINE, kept.ends_well()).await;
+    assert_eq!(ended, Ok(true), "it is closed while it rests");
     assert_eq!(upstream.requests().len(), 2);
     let again = Secure::connect(&connector, rig.address, NAME).await;
     let asked = match again {
