@@ -81,7 +81,9 @@ class Notes(Case):
         probe = lambda path, port: {"readinessProbe": {"httpGet": {"path": path, "port": port}}}
         self.assertIn("MISSING: readinessProbe of app asks port 8080", self.said(deployment(probe("/ready", 8080)))[2])
         self.assertIn("asks /other, which is not in sidecar.probePaths", self.said(deployment(probe("/other", 4183)))[2])
-        self.assertEqual("OK: /ready", self.said(deployment(probe("/ready", "probes")))[2])
+        self.assertEqual("OK: /ready", self.said(deployment(probe("/ready", 4183)))[2])
+        # The kubelet looks for a name among the ports of the container that it probes.
+        self.assertIn("asks port probes", self.said(deployment(probe("/ready", "probes")))[2])
         self.assertIn("MISSING", self.said(deployment({"livenessProbe": {"tcpSocket": {"port": 8080}}}))[2])
         self.assertNotIn("MISSING", self.said(deployment({"livenessProbe": {"exec": {"command": ["true"]}}}))[2])
 

@@ -69,7 +69,7 @@ A sidecar protects the app when three things are true:
    {{ include "anteroom.loopbackNote" (list . $found.pods) }}
 2. The app's Service leads to Anteroom: targetPort: anteroom-http.
    {{ include "anteroom.serviceNote" (list . $found) }}
-3. The kubelet's probes of the app go through Anteroom: port: probes, and their paths in sidecar.probePaths.
+3. The kubelet's probes of the app go through Anteroom: port: 4183, and their paths in sidecar.probePaths.
    {{ include "anteroom.probesNote" (list . $found.pods) }}
 {{- end -}}
 
@@ -127,7 +127,7 @@ NOT SEEN: no Service selects pods with this sidecar yet.
 {{- $probe := get $container $kind | default dict -}}
 {{- $port := toString (dig "httpGet" "port" (dig "tcpSocket" "port" (dig "grpc" "port" "" $probe) $probe) $probe) -}}
 {{- $path := dig "httpGet" "path" "" $probe -}}
-{{- if and $port (not (has $port (list "probes" "4183"))) -}}
+{{- if and $port (not (eq $port "4183")) -}}
 {{- $stray = append $stray (printf "%s of %s asks port %s" $kind $container.name $port) -}}
 {{- else if and $path (not (has $path $top.Values.sidecar.probePaths)) -}}
 {{- $stray = append $stray (printf "%s of %s asks %s, which is not in sidecar.probePaths" $kind $container.name $path) -}}
