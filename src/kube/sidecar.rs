@@ -120,15 +120,13 @@ impl Sidecar {
     }
 
     pub(super) fn volumes(&self) -> Vec<Node> {
-        let item =
-            |key: &str, path: &str| Node::from([("key", key.into()), ("path", path.into())]);
+        let item = |key: &str, path: &str| Node::from([("key", key.into()), ("path", path.into())]);
         let config = Node::from([
             ("name", quoted(&self.config_map)),
             ("items", vec![item("anteroom.toml", "anteroom.toml")].into()),
         ]);
         let secrets = ["client-secret", "session-keys"].map(|key| item(key, &format!("secrets/{key}")));
-        let secret =
-            Node::from([("name", quoted(&self.secret)), ("items", secrets.to_vec().into())]);
+        let secret = Node::from([("name", quoted(&self.secret)), ("items", secrets.to_vec().into())]);
         let sources = vec![[("configMap", config)].into(), [("secret", secret)].into()];
         // 0444: the pod may have no group that Anteroom is in, and no other container mounts this volume.
         let projected = Node::from([("defaultMode", 292.into()), ("sources", sources.into())]);

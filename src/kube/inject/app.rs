@@ -43,7 +43,8 @@ pub(super) fn find(containers: &[&Node], wishes: &Wishes) -> Result<App, Refusal
         (None, [one]) => Ok(one),
         (None, _) => {
             // The one that listens where it is said that the app does.
-            let at = |(_, ports): &&(String, Vec<Port>)| ports.iter().any(|p| Some(p.number) == wishes.app_port);
+            let at =
+                |(_, ports): &&(String, Vec<Port>)| ports.iter().any(|p| Some(p.number) == wishes.app_port);
             let mut listening = all.iter().filter(at);
             listening.next().filter(|_| listening.next().is_none()).ok_or_else(|| {
                 let what = format!("there are several containers in the pod: {names}");
@@ -88,7 +89,8 @@ fn apart(container: &str, declared: &Port, app_port: u16) -> Result<(), Refusal>
 
 fn taken(container: &str, port: u16, line: usize) -> Refusal {
     let what = format!("the container `{container}` listens on port {port}");
-    Refusal::new(what, "That is a port of Anteroom's (4180, 4181, 4183): let the app listen elsewhere").at(line)
+    Refusal::new(what, "That is a port of Anteroom's (4180, 4181, 4183): let the app listen elsewhere")
+        .at(line)
 }
 
 fn ports(container: &Node) -> Result<Vec<Port>, Refusal> {

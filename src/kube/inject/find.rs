@@ -24,7 +24,9 @@ impl Place {
         let Some(item) = self.item else { return Ok(root) };
         let items = root.get_or_make("items", "List", super::super::yaml::Value::List(Vec::new()))?;
         let found = items.items_mut("items")?.get_mut(item);
-        found.ok_or_else(|| Refusal::new("a List has lost an item", "This is a mistake in Anteroom: please report it"))
+        found.ok_or_else(|| {
+            Refusal::new("a List has lost an item", "This is a mistake in Anteroom: please report it")
+        })
     }
 
     /// To be read.
@@ -57,7 +59,11 @@ fn objects<'a>(stream: &'a Stream<'_>) -> Result<Vec<Object<'a>>, Refusal> {
             }
             continue;
         }
-        all.push(Object { node: root, place: Place { document, item: None, kind: kind.to_owned() }, version });
+        all.push(Object {
+            node: root,
+            place: Place { document, item: None, kind: kind.to_owned() },
+            version,
+        });
     }
     Ok(all)
 }
@@ -106,7 +112,7 @@ pub(super) fn workload(stream: &Stream<'_>, wanted: Option<&str>) -> Result<Plac
         }
         let name = name(node)?;
         let full = format!("{}/{name}", place.kind.to_ascii_lowercase());
-        let is = wanted.is_none_or(|wanted| wanted == name || wanted.to_ascii_lowercase() == full.to_ascii_lowercase());
+        let is = wanted.is_none_or(|wanted| wanted == name || wanted.eq_ignore_ascii_case(&full));
         all.push(full);
         if is {
             found.push(place);

@@ -89,7 +89,8 @@ pub fn inject(text: &str, wishes: &Wishes) -> Result<Injected, Refusal> {
         && !find::services(&stream)?.iter().any(|(_, other)| other == name)
     {
         let what = format!("there is no Service `{name}` in the input");
-        let remedy = "Give its file along with the workload's, or set targetPort: anteroom-http where it is written";
+        let remedy =
+            "Give its file along with the workload's, or set targetPort: anteroom-http where it is written";
         return Err(Refusal::new(what, remedy));
     }
     let none_seen = !notes.done.iter().chain(&notes.left).any(|note| note.starts_with("Service "));

@@ -33,7 +33,9 @@ pub(super) fn inject(
     notes: &mut Notes,
 ) -> Result<Beside, Refusal> {
     let name = match workload.get("metadata", kind)? {
-        Some(metadata) => metadata.get("name", "metadata")?.and_then(Node::text).unwrap_or_default().to_owned(),
+        Some(metadata) => {
+            metadata.get("name", "metadata")?.and_then(Node::text).unwrap_or_default().to_owned()
+        }
         None => String::new(),
     };
     let several = several(workload, kind)?;
@@ -73,7 +75,9 @@ pub(super) fn inject(
         let containers = spec.get_or_make(list, "spec", Value::List(Vec::new()))?;
         for container in containers.items_mut(list)?.iter_mut().filter(|container| !is_ours(container)) {
             probes::redirect(container, &app, &mut probe_paths, notes)?;
-            if list == "containers" && container.get("name", list)?.and_then(Node::text) == Some(&*app.container) {
+            if list == "containers"
+                && container.get("name", list)?.and_then(Node::text) == Some(&*app.container)
+            {
                 pause(container, wishes.app_pause, notes)?;
             }
         }
@@ -90,7 +94,8 @@ pub(super) fn inject(
     }
     volumes(spec, &sidecar, injected)?;
     grace(spec, notes)?;
-    let how = if sidecar.native { "as a native sidecar (Kubernetes 1.29 or later)" } else { "as a container" };
+    let how =
+        if sidecar.native { "as a native sidecar (Kubernetes 1.29 or later)" } else { "as a container" };
     notes.done.insert(0, format!("{kind} {name}: Anteroom is in the pod, {how}, before port {}", app.port));
     Ok(Beside { app, labels, probe_paths, several })
 }
@@ -104,7 +109,9 @@ impl Beside {
              listens on all addresses, every pod of the cluster gets around Anteroom."
         ));
         if no_service {
-            notes.left.push("The app's Service, which is not in the input, needs targetPort: anteroom-http.".into());
+            notes.left.push(
+                "The app's Service, which is not in the input, needs targetPort: anteroom-http.".into(),
+            );
         }
         let mut toml = format!(
             "anteroom.toml in the ConfigMap needs:\n[proxy]\nlisten = \"0.0.0.0:{}\"\nupstream = \"http://127.0.0.1:{port}\"\n\
@@ -113,8 +120,10 @@ impl Beside {
             sidecar::OPS.1
         );
         if !self.probe_paths.is_empty() {
-            let paths = self.probe_paths.iter().map(|path| format!("\"{path}\"")).collect::<Vec<_>>().join(", ");
-            toml += &format!("\n[proxy.probes]\nlisten = \"0.0.0.0:{}\"\npaths = [{paths}]", sidecar::PROBES.1);
+            let paths =
+                self.probe_paths.iter().map(|path| format!("\"{path}\"")).collect::<Vec<_>>().join(", ");
+            toml +=
+                &format!("\n[proxy.probes]\nlisten = \"0.0.0.0:{}\"\npaths = [{paths}]", sidecar::PROBES.1);
         }
         notes.left.push(toml);
         if self.several {
@@ -124,7 +133,9 @@ impl Beside {
                     .into(),
             );
         }
-        notes.left.push("When it runs, ask it: kubectl exec POD -c anteroom -- /usr/local/bin/anteroom k8s check".into());
+        notes.left.push(
+            "When it runs, ask it: kubectl exec POD -c anteroom -- /usr/local/bin/anteroom k8s check".into(),
+        );
     }
 }
 
@@ -157,7 +168,9 @@ fn fit_for_it(spec: &Node) -> Result<(), Refusal> {
         && os.text() == Some("windows")
     {
         let remedy = "Run Anteroom in a Deployment of its own in front of the app";
-        return Err(Refusal::new("the pod runs on Windows, and Anteroom's image on Linux", remedy).at(os.line));
+        return Err(
+            Refusal::new("the pod runs on Windows, and Anteroom's image on Linux", remedy).at(os.line)
+        );
     }
     Ok(())
 }
@@ -206,10 +219,13 @@ fn put(spec: &mut Node, list: &str, nodes: Vec<Node>) -> Result<(), Refusal> {
 
 fn volumes(spec: &mut Node, sidecar: &super::super::Sidecar, injected: bool) -> Result<(), Refusal> {
     if !injected {
-        for volume in spec.get("volumes", "spec")?.map(|v| v.items("volumes")).transpose()?.unwrap_or_default() {
+        for volume in
+            spec.get("volumes", "spec")?.map(|v| v.items("volumes")).transpose()?.unwrap_or_default()
+        {
             let name = volume.get("name", "volumes")?.and_then(Node::text).unwrap_or_default();
             if [sidecar::FILES, sidecar::STORE].contains(&name) {
-                let what = format!("there is a volume `{name}` in the pod that this command did not put there");
+                let what =
+                    format!("there is a volume `{name}` in the pod that this command did not put there");
                 return Err(Refusal::new(what, "Rename it: Anteroom needs one of that name").at(volume.line));
             }
         }

@@ -35,7 +35,8 @@ pub(super) fn redirect(
             }
         }
         let Some(question) = probe.get("httpGet", kind)? else { continue };
-        let through = question.get("port", "httpGet")?.and_then(Node::number) == Some(sidecar::PROBES.1.into());
+        let through =
+            question.get("port", "httpGet")?.and_then(Node::number) == Some(sidecar::PROBES.1.into());
         if !through && !asks_the_app(question, "httpGet", app)? {
             continue;
         }

@@ -4,9 +4,8 @@ use super::*;
 
 /// A Deployment with these lines in its pod's spec and in its container.
 fn app(spec: &str, container: &str) -> String {
-    let indented = |text: &str, by: &str| {
-        text.lines().fold(String::new(), |all, line| all + by + line + "\n")
-    };
+    let indented =
+        |text: &str, by: &str| text.lines().fold(String::new(), |all, line| all + by + line + "\n");
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: wiki\nspec:\n  template:\n    metadata:\n      \
          labels: {{app: wiki}}\n    spec:\n{}      containers:\n      - name: wiki\n{}",
@@ -24,8 +23,7 @@ fn refusal(text: &str, wishes: &Wishes) -> String {
 #[test]
 fn again_changes_nothing_and_another_form_replaces() {
     let probes = format!("{PORT}\nlivenessProbe: {{httpGet: {{path: /healthz, port: web}}}}");
-    let service =
-        "---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {selector: {app: wiki}, ports: [{port: 8080}]}\n";
+    let service = "---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {selector: {app: wiki}, ports: [{port: 8080}]}\n";
     let text = app("terminationGracePeriodSeconds: 5", &probes) + service;
     let wishes = |native| Wishes {
         sidecar: Sidecar { native, ..Sidecar::default() },
@@ -42,7 +40,9 @@ fn again_changes_nothing_and_another_form_replaces() {
         assert_eq!(counted(text, "containerPort: 4183"), 1, "probes go through it: {text}");
         assert_eq!(counted(text, "- name: anteroom\n"), 3, "a container, a volume and its mount: {text}");
         assert_eq!(counted(text, "preStop"), 1);
-        assert!(text.contains("targetPort: anteroom-http") && text.contains("terminationGracePeriodSeconds: 30"));
+        assert!(
+            text.contains("targetPort: anteroom-http") && text.contains("terminationGracePeriodSeconds: 30")
+        );
         assert!(text.contains("port: 4183"), "{text}");
     }
     assert_eq!((counted(&beside, "restartPolicy"), counted(&native, "restartPolicy: Always")), (0, 1));
@@ -55,7 +55,10 @@ fn every_kind_also_in_a_list_and_nothing_else() {
     let pod = "metadata: {name: p, labels: {app: wiki}}\nspec: {containers: [{name: a, ports: [{containerPort: 80}]}]}\n";
     let other = "apiVersion: v1\nkind: ConfigMap\ndata: {a: b}  # as it is\n---\n";
     let workload = |kind: &str| {
-        format!("apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: w}}\nspec: {{template: {{{}}}}}\n", pod.trim().replace('\n', ", "))
+        format!(
+            "apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: w}}\nspec: {{template: {{{}}}}}\n",
+            pod.trim().replace('\n', ", ")
+        )
     };
     let list = |inside: &str| {
         let mut items = String::from("apiVersion: v1\nkind: List\nitems:\n");
@@ -153,7 +156,8 @@ fn which_one_has_to_be_clear() {
     assert!(refusal(job, &Wishes::default()).contains("but Job (batch/v1)"));
     assert!(refusal("", &Wishes::default()).contains("but nothing"));
     assert!(refusal("just text", &Wishes::default()).contains("but nothing"));
-    let sidecars = app("", &format!("{PORT}\n")) + "      - name: metrics\n        ports: [{containerPort: 9090}]\n";
+    let sidecars =
+        app("", &format!("{PORT}\n")) + "      - name: metrics\n        ports: [{containerPort: 9090}]\n";
     assert!(refusal(&sidecars, &Wishes::default()).contains("wiki, metrics. Say which one"));
     for (container, app_port, want) in [(Some("metrics"), None, 9090), (None, Some(8080), 8080)] {
         let wishes = Wishes { container: container.map(str::to_owned), app_port, ..Wishes::default() };
@@ -164,7 +168,10 @@ fn which_one_has_to_be_clear() {
 #[test]
 fn services() {
     let service = |spec: &str| {
-        format!("{}---\napiVersion: v1\nkind: Service\nmetadata: {{name: s}}\nspec: {{{spec}}}\n", app("", PORT))
+        format!(
+            "{}---\napiVersion: v1\nkind: Service\nmetadata: {{name: s}}\nspec: {{{spec}}}\n",
+            app("", PORT)
+        )
     };
     let asked = Wishes { service: Some("s".into()), ..Wishes::default() };
     for spec in [

@@ -64,7 +64,8 @@ impl<'a> Stream<'a> {
     /// # Errors
     /// It holds something that could not be written back: a tag, a key twice, a key that is no scalar.
     pub(super) fn change(&mut self, index: usize) -> Result<&mut Node, Refusal> {
-        let gone = || Refusal::new("there is no such document", "This is a mistake in Anteroom: please report it");
+        let gone =
+            || Refusal::new("there is no such document", "This is a mistake in Anteroom: please report it");
         let document = self.documents.get_mut(index).ok_or_else(gone)?;
         document.root.can_be_written()?;
         document.root.own("the document")?;
@@ -85,6 +86,12 @@ impl<'a> Stream<'a> {
             }
             write::root(&mut out, &document.root);
             done = document.end;
+            // What was written ends its last line itself.
+            let rest = self.text.get(done..).unwrap_or_default();
+            done += rest
+                .strip_prefix("\r\n")
+                .or(rest.strip_prefix('\n'))
+                .map_or(0, |after| rest.len() - after.len());
         }
         out.push_str(self.text.get(done..).unwrap_or_default());
         let again = parse::documents(&out).ok();

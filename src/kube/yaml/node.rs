@@ -201,7 +201,8 @@ impl Node {
             return Err(hidden(&format!("a key of `{name}` is a YAML alias"), key.line));
         }
         for (at, (key, _)) in entries.iter().enumerate() {
-            if entries.iter().take(at).any(|(other, _)| other.text().is_some() && other.text() == key.text()) {
+            if entries.iter().take(at).any(|(other, _)| other.text().is_some() && other.text() == key.text())
+            {
                 return Err(twice(key));
             }
         }
@@ -226,7 +227,9 @@ impl Node {
     pub(super) fn own(&self, name: &str) -> Result<(), Refusal> {
         match &self.anchor {
             Some(anchor) => Err(hidden(
-                &format!("`{name}` has a YAML anchor (&{anchor}): what is changed here changes elsewhere too"),
+                &format!(
+                    "`{name}` has a YAML anchor (&{anchor}): what is changed here changes elsewhere too"
+                ),
                 self.line,
             )),
             None => Ok(()),

@@ -81,12 +81,7 @@ pub(super) fn documents(text: &str) -> Result<Vec<Document>, Refusal> {
     Ok(documents)
 }
 
-fn begin(
-    open: &mut Vec<Open>,
-    node: Node,
-    start: usize,
-    root: &mut Option<Document>,
-) -> Result<(), Refusal> {
+fn begin(open: &mut Vec<Open>, node: Node, start: usize, root: &mut Option<Document>) -> Result<(), Refusal> {
     if open.len() >= DEEPEST {
         let what = format!("more than {DEEPEST} lists and mappings stand inside of each other");
         return Err(Refusal::new(what, "No manifest needs that: correct it").at(node.line));

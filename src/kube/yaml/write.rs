@@ -11,7 +11,9 @@ pub(super) fn root(out: &mut String, node: &Node) {
         Value::List(items) if !items.is_empty() && node.anchor.is_none() => list(out, items, 0),
         _ => {
             // With an anchor it begins in its own line.
-            behind(out, node, 0, 0);
+            let mut text = String::new();
+            behind(&mut text, node, 0, 0);
+            out.push_str(text.strip_prefix(' ').unwrap_or(&text));
         }
     }
 }
@@ -27,12 +29,8 @@ fn map(out: &mut String, entries: &[(Node, Node)], column: usize) {
         match &key.value {
             Value::Scalar { text, plain: true } => out.push_str(text),
             Value::Scalar { text, plain: false } => quoted(out, text),
-            Value::Alias(name) => {
-                // The space keeps the colon out of the name.
-                let _ = write!(out, "*{name} ");
-            }
             // Refused before anything is written.
-            Value::List(_) | Value::Map(_) => {}
+            Value::Alias(_) | Value::List(_) | Value::Map(_) => {}
         }
         out.push(':');
         behind(out, value, column + 2, column);
