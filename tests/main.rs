@@ -25,6 +25,7 @@ mod config;
 mod emulator;
 mod forward_auth;
 mod gateways;
+mod kube;
 mod layering;
 mod ops;
 mod proxy;

@@ -1,0 +1,4 @@
+//! Does Anteroom get into pods as it should, does it say from inside of one what is missing, and do probes get through without
+//! opening a door?
+
+mod probes;
