@@ -51,7 +51,7 @@ audit: ## Check licences, sources and published advisories (needs cargo-deny and
 		|| { echo "make audit needs cargo-deny: cargo install --locked cargo-deny" >&2; exit 1; }
 	$(CARGO) deny $(LOCKED) check
 
-bench: ## Measure: a decision alone, the whole proxy and a forward-auth answer beside bare ones (BENCH=--write keeps the figures)
+bench: ## Measure CPU, latency and memory beside other proxies, 20 minutes on an idle machine (BENCH="--only peers", --write, --help)
 	@scripts/setup build bench
 	@benches/run $(BENCH)
 

@@ -5,6 +5,7 @@ pub(crate) mod certificates;
 mod drain;
 mod entrance_limits;
 mod entrance_peers;
+mod entrance_terms;
 mod entrance_tls;
 mod event_stream;
 mod foreign;

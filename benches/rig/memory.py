@@ -36,7 +36,7 @@ def run(programs, options, folder, running):
     # The proxies inherit this limit. Each WebSocket takes two descriptors there, and two here: the client's and the app's.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    count = min(QUICK if options.quick else MANY, (hard - 1000) // 2)
+    count = min(QUICK if options.quick else MANY, (hard - 4000) // 2)
     field = Field(programs, options, folder, running)
     found, notes = peers.contestants(field, options)
     field.start_atlassian()
@@ -56,20 +56,24 @@ def run(programs, options, folder, running):
 
 async def _fill(upstream, program, headers, count):
     """Resident memory before and after `count` WebSockets are open, in MB."""
-    app = await asyncio.start_server(_accept, "127.0.0.1", upstream, backlog=1024)
+    served = []
+    app = await asyncio.start_server(lambda *streams: _accept(*streams, served), "127.0.0.1", upstream, backlog=1024)
     before = program.rss_mb()
     request = "".join(f"{line}\r\n" for line in ("GET / HTTP/1.1", *map(": ".join, headers.items()), "")).encode()
     opened = []
     for start in range(0, count, TOGETHER):
         opened += await asyncio.gather(*(_open(program.port, request) for _ in range(min(TOGETHER, count - start))))
     after = program.rss_mb()
-    for writer in opened:
-        writer.close()
     app.close()
+    # Waited for, or the next proxy's sockets come on top of these.
+    for writer in [*opened, *served]:
+        writer.close()
+    await asyncio.gather(*(writer.wait_closed() for writer in [*opened, *served]), return_exceptions=True)
     return before, after
 
 
-async def _accept(reader, writer):
+async def _accept(reader, writer, served):
+    served.append(writer)
     try:
         head = await reader.readuntil(b"\r\n\r\n")
         if b"\r\nupgrade: websocket\r\n" not in head.lower():

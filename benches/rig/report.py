@@ -130,13 +130,14 @@ def memory(rows, count):
 
 
 def write(path, title, text, order):
-    """Replaces one section of a results file; the others stay, in the given order of titles."""
+    """Replaces one section of a results file; the others stay, in the given order of titles, what people wrote first."""
     sections = {}
     for section in path.read_text().split("\n## ")[1:]:
         name, _, rest = section.partition("\n")
         sections[name] = rest.strip()
     sections[title] = text
-    parts = [f"## {name}\n\n{sections[name]}\n" for name in order if name in sections]
+    own = [name for name in sections if name not in order]
+    parts = [f"## {name}\n\n{sections[name]}\n" for name in [*own, *order] if name in sections]
     path.write_text("\n".join([HEAD, *parts]))
 
 

@@ -142,3 +142,34 @@ pub(super) fn choices(config: Config, metrics: &Arc<Metrics>, demo: bool) -> Res
         access: config.access,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::settings::{Settings, Tls, Upstream};
+
+    /// Clients that come to an open socket would otherwise be greeted in another way than those who rest on it expect.
+    #[test]
+    fn how_connections_begin_stays_and_what_tls_shows_does_not() {
+        let with = |http2, only_tls13: Option<bool>| {
+            let mut settings = Settings::to(Upstream::default(), true);
+            let tls = |only_tls13| Tls { certificates: Vec::new(), only_tls13, clients: None };
+            (settings.entrance.http2, settings.entrance.tls) = (http2, only_tls13.map(tls));
+            settings
+        };
+        for (wanted, last, in_force) in [
+            ((true, None), (false, None), (false, None)),
+            ((false, None), (true, None), (true, None)),
+            ((true, Some(false)), (true, None), (true, None)),
+            ((true, None), (true, Some(false)), (true, Some(false))),
+            ((true, Some(true)), (true, Some(false)), (true, Some(true))),
+        ] {
+            let kept = keep_entrance(with(wanted.0, wanted.1), &with(last.0, last.1)).entrance;
+            assert_eq!(
+                (kept.http2, kept.tls.map(|tls| tls.only_tls13)),
+                in_force,
+                "{wanted:?} after {last:?}"
+            );
+        }
+    }
+}

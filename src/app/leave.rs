@@ -1,5 +1,6 @@
 //! Until when does the process serve, and what is done meanwhile? Until a signal, or until another process has taken over.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,15 +22,18 @@ pub(super) async fn leave_when(
     signals: &mut (impl Signals + Send),
     previous: Option<Previous>,
 ) -> &'static str {
-    let given = async {
-        match previous {
-            Some(previous) => previous.give_way().await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
+    let Some(mut previous) = previous else { return signals.next().await };
+    let (leave, leaving) = watch::channel(false);
+    let mut given = pin!(previous.give_way(leaving));
+    let signal = tokio::select! {
         signal = signals.next() => signal,
-        () = given => TAKEN_OVER,
+        _taken_over = &mut given => return TAKEN_OVER,
+    };
+    leave.send_replace(true);
+    tokio::select! {
+        taken_over = given => if taken_over { TAKEN_OVER } else { signal },
+        // Somebody is in a hurry.
+        signal = signals.next() => signal,
     }
 }
 

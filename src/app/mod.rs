@@ -35,6 +35,7 @@ use crate::ops::access_log::AccessLog;
 use crate::ops::drain::{Drain, Ending, Signals};
 use crate::ops::server::OpsState;
 use crate::ops::{AuditLog, LineWriter, OpsServer, Readiness, Traces};
+use crate::proxy;
 use crate::store::embedded::{EmbeddedStore, OpenError};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, TracedStore};
@@ -291,6 +292,15 @@ impl App {
         }
         ending
     }
+}
+
+/// Reads the certificates, keys and authorities that the configuration names for the proxy, as a start does.
+///
+/// # Errors
+/// That of the start.
+pub fn try_files(config: &Config) -> Result<(), StartError> {
+    let proxy = config.proxy.as_ref().map(|wanted| wiring::proxy(wanted, config.public_url.secure()));
+    Ok(proxy.as_ref().map_or(Ok(()), proxy::try_files)?)
 }
 
 async fn bind_ops(address: SocketAddr, open: &mut Vec<Socket>) -> Result<OpsServer, StartError> {

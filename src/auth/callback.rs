@@ -2,6 +2,7 @@
 //!
 //! Order matters. The state is opened, matched to this browser's flow and used up before anything is asked of
 //! Atlassian; the account is recorded before the redirect. A tab that lost its flow starts over once, then explains.
+//! Each of these two steps is inside the gate of the store, the wait for Atlassian between them is not.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
 use super::audit::AuditEvent;
+use super::departure::ask_again;
 use super::live::LiveSession;
 use super::{Auth, NewUserUntil, RequestFacts};
 use crate::atlassian::AtlassianError;
@@ -50,7 +52,7 @@ impl Auth {
         let reply = match self.atlassian.identify(grant).await {
             Err(error) => self.atlassian_failed(facts, &error, &state, &destination),
             Ok(identity) => match self.sessions.policy().admit(identity) {
-                Ok(admission) => self.sign_in(facts, admission, &destination).await,
+                Ok(admission) => self.record(facts, admission, &state, destination).await,
                 Err(refusal) => self.refused(facts, &refusal, &destination),
             },
         };
@@ -112,6 +114,7 @@ impl Auth {
         state: StateToken,
         destination: Destination,
     ) -> Matched {
+        let Some(_inside) = self.gate.enter().await else { return Matched::Reply(ask_again(facts)) };
         match self.store.use_once(state.id(), self.clock.now(), MAX_AGE).await {
             Ok(true) => Matched::Grant(grant, state, destination),
             Ok(false) => Matched::Reply(self.replayed(facts, &state, &destination)),
@@ -184,6 +187,21 @@ impl Auth {
             AtlassianError::Unintelligible { .. } => Problem::AtlassianUnintelligible,
         };
         self.sign_in_failed(facts, problem, destination)
+    }
+
+    /// The sign-in, if the store is still here. Else the code and the state are used up, and only a flow of its own leads
+    /// to the process that has it now; Atlassian asks nobody twice who has just agreed.
+    async fn record(
+        &self,
+        facts: &RequestFacts<'_>,
+        admission: Admission,
+        state: &StateToken,
+        destination: Destination,
+    ) -> Reply {
+        match self.gate.enter().await {
+            Some(_inside) => self.sign_in(facts, admission, &destination).await,
+            None => self.begin(facts, destination, state.restarts(), false),
+        }
     }
 
     async fn sign_in(

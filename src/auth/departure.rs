@@ -1,9 +1,10 @@
-//! May an endpoint still use the store? Yes, until another process takes over: then whoever comes waits for a moment, and
+//! May a step still use the store? Yes, until another process takes over: then whoever comes waits for a moment, and
 //! is asked to come again or let in after all.
 //!
 //! Guarantees: while the gate is shut nobody is inside, so nothing is signed in, signed out or acknowledged by the
-//! process that no longer keeps the store; nobody is turned away while it is undecided who does. Requests that need no
-//! store (all that are forwarded) never come here.
+//! process that no longer keeps the store; nobody is turned away while it is undecided who does. Whoever is inside does
+//! nothing but use the store: nobody waits there for Atlassian or for a client, or everybody at the gate would. What
+//! needs no store (all requests that are forwarded, and every page) never waits here.
 
 use std::sync::Arc;
 
@@ -31,6 +32,16 @@ impl Gate {
         let inside = self.0.read().await;
         (!*inside).then_some(inside)
     }
+
+    /// Without waiting: `None` also while the gate is shut.
+    pub(super) fn enter_now(&self) -> Option<RwLockReadGuard<'_, Gone>> {
+        self.0.try_read().ok().filter(|gone| !**gone)
+    }
+
+    /// Whether another process has taken over. Never waits.
+    pub(super) fn shut_for_good(&self) -> bool {
+        self.0.try_read().is_ok_and(|gone| *gone)
+    }
 }
 
 impl Shut {
@@ -44,6 +55,14 @@ impl Auth {
     /// Shuts the gate and waits until everybody who is inside has left.
     pub async fn shut(&self) -> Shut {
         Shut(Arc::clone(&self.gate.0).write_owned().await)
+    }
+
+    /// What an endpoint does that uses the store from beginning to end.
+    pub(super) async fn inside(&self, facts: &RequestFacts<'_>, step: impl Future<Output = Reply>) -> Reply {
+        match self.gate.enter().await {
+            Some(_inside) => step.await,
+            None => ask_again(facts),
+        }
     }
 }
 

@@ -277,7 +277,9 @@ impl Auth {
 impl Auth {
     /// Answers a request for one of our own paths. `body` is the whole request body, already capped by the shell.
     pub async fn serve(&self, endpoint: Endpoint, facts: &RequestFacts<'_>, body: &[u8]) -> Reply {
-        let Some(_inside) = self.gate.enter().await else { return departure::ask_again(facts) };
+        if self.gate.shut_for_good() {
+            return departure::ask_again(facts);
+        }
         if !self.serves(endpoint, facts) {
             return self.not_found(facts);
         }
@@ -290,10 +292,12 @@ impl Auth {
             Endpoint::SignIn => self.sign_in_page(facts),
             Endpoint::Start => self.start(facts),
             Endpoint::HandOff => self.hand_off(facts),
-            Endpoint::Finish => self.finish(facts).await,
+            Endpoint::Finish => self.inside(facts, self.finish(facts)).await,
             Endpoint::Callback => self.callback(facts).await,
             Endpoint::Welcome => self.welcome(facts),
-            Endpoint::SignOut if facts.method == Method::POST => self.sign_out(facts, body).await,
+            Endpoint::SignOut if facts.method == Method::POST => {
+                self.inside(facts, self.sign_out(facts, body)).await
+            }
             Endpoint::SignOut => self.ask_sign_out(facts),
             Endpoint::SignedOut => self.signed_out(facts),
             Endpoint::Me => self.me(facts),

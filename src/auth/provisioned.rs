@@ -5,14 +5,14 @@ use crate::session::Session;
 
 impl Auth {
     /// Called when the app behind `host` answered `X-Anteroom-Provisioned: true` under this permit. Gives the `Set-Cookie` line
-    /// of the same session without the mark; `None` when there was nothing to acknowledge or the store is down (the
+    /// of the same session without the mark; `None` when there was nothing to acknowledge, or the store is down or changing hands (the
     /// account then stays new, and the next such answer tries again).
     pub async fn provisioned(&self, permit: &SessionPermit, host: &str) -> Option<String> {
         let app = self.settings.origins.of_host(host)?;
         let live = permit.session().filter(|live| live.new_user())?;
         let account = &live.session().person.account_id;
-        // Another process has the store by now; the next such answer passes there.
-        let _inside = self.gate.enter().await?;
+        // Another process is about to have the store: the next such answer passes there. This one is not held up.
+        let _inside = self.gate.enter_now()?;
         if let Err(error) = self.store.acknowledge(account).await {
             tracing::error!(%error, "a provisioned account could not be recorded");
             self.metrics.store_error();

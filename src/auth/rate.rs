@@ -8,16 +8,18 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use papaya::HashMap;
+use papaya::{HashMap, HashSet};
 
 /// So many clients are remembered at most; some megabytes.
 const REMEMBERED: usize = 50_000;
 /// So many times the budget of one client is that of all who cannot be told apart: enough for an office that signs in in the
 /// morning, and still an end to what a flood behind it costs.
 const CROWD: u64 = 10;
+/// So many hops that name nobody are told of; whoever has more has read it by then.
+const CROWDS_SAID: usize = 64;
 /// The budget is for this long, in milliseconds.
 const MINUTE: u64 = 60_000;
 /// How long the log says nothing more of it, in milliseconds.
@@ -30,7 +32,7 @@ pub(super) struct Budgets {
     /// By address, and whether it stands for a crowd.
     full_again: HashMap<(IpAddr, bool), AtomicU64>,
     said: AtomicU64,
-    crowd_said: AtomicBool,
+    crowds_said: HashSet<IpAddr>,
 }
 
 impl Budgets {
@@ -78,9 +80,10 @@ impl SignInRate {
         })
     }
 
-    /// Whether the log was never told of a crowd.
-    pub(super) fn crowd_is_news(&self) -> bool {
-        !self.budgets.crowd_said.swap(true, Ordering::Relaxed)
+    /// Whether the log was never told of this hop's crowd.
+    pub(super) fn crowd_is_news(&self, hop: IpAddr) -> bool {
+        let said = self.budgets.crowds_said.pin();
+        said.len() < CROWDS_SAID && said.insert(hop.to_canonical())
     }
 
     /// Whether it is time to speak of it in the log again.
@@ -151,9 +154,24 @@ mod tests {
         assert_eq!(taken(false, NOW), 3, "the hop's own is another");
         assert_eq!(rate.take(ip("10.0.0.1"), true, NOW), Err(Duration::from_secs(2)));
         assert!(rate.take(ip("10.0.0.2"), true, NOW).is_ok(), "another hop's crowd is another crowd");
-        assert!(rate.crowd_is_news() && !rate.crowd_is_news());
         let fast = self::rate(u32::MAX);
         assert!((0..1000).all(|_| fast.take(ip("10.0.0.1"), true, NOW).is_ok()));
+    }
+
+    #[test]
+    fn the_log_is_told_once_of_each_crowd() {
+        let rate = rate(1);
+        for (hop, want) in [
+            ("10.0.0.1", true),
+            ("10.0.0.1", false),
+            ("::ffff:10.0.0.1", false),
+            ("10.0.0.2", true),
+            ("10.0.0.1", false),
+        ] {
+            assert_eq!(rate.crowd_is_news(ip(hop)), want, "{hop}");
+        }
+        let told = (0..200).filter(|n| rate.crowd_is_news(ip(&format!("10.0.1.{n}")))).count();
+        assert_eq!(told + 2, CROWDS_SAID, "what is remembered has a bound");
     }
 
     #[test]

@@ -137,7 +137,7 @@ impl Auth {
     /// thousands must not fill the audit log.
     pub(super) fn too_many_sign_ins(&self, facts: &RequestFacts<'_>, back: &Destination) -> Option<Reply> {
         let (rate, now) = (self.sign_in_rate.as_ref()?, self.clock.now_millis());
-        if facts.crowd && rate.crowd_is_news() {
+        if facts.crowd && rate.crowd_is_news(facts.client) {
             let setting = Limit::SignInRate.setting();
             tracing::warn!(
                 hop = %facts.client, setting,

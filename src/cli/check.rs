@@ -1,4 +1,4 @@
-//! `anteroom check`: is the configuration valid, and what does it come to? No network.
+//! `anteroom check`: is the configuration valid, could it be put in force, and what does it come to? No network.
 
 use std::io;
 
@@ -6,7 +6,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{ConfigArgs, Exit, Format, Terminal};
-use crate::config::{Config, ConfigErrors, Dialect, ForwardAuth, Proxy, PublicUrl, Upstream, Warning};
+use crate::app::{StartError, try_files};
+use crate::config::{
+    Config, ConfigErrors, Dialect, Finding, ForwardAuth, Origin, Proxy, PublicUrl, Upstream, Warning,
+};
 use crate::gate::{Access, Hosts, Methods, PathPattern, Route};
 use crate::policy::AccessPolicy;
 
@@ -24,7 +27,13 @@ pub struct CheckArgs {
 /// Prints what the configuration comes to, or every mistake.
 pub(super) fn check(args: &CheckArgs, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
     let options = args.config.load_options(&terminal.environment);
-    match (args.format, Config::load(&options)) {
+    let loaded = Config::load(&options);
+    if let Ok((config, warnings)) = &loaded
+        && let Err(error) = try_files(config)
+    {
+        return unusable(args.format, &error, config, warnings, terminal);
+    }
+    match (args.format, loaded) {
         (Format::Text, Ok((config, warnings))) => {
             terminal.warn(&warnings)?;
             writeln!(terminal.out, "{}", text(&config))?;
@@ -40,6 +49,36 @@ pub(super) fn check(args: &CheckArgs, terminal: &mut Terminal<'_>) -> io::Result
             Ok(Exit::Usage)
         }
     }
+}
+
+/// Everything is as it may be written, and a file that it names is not what it should be.
+fn unusable(
+    format: Format,
+    error: &StartError,
+    config: &Config,
+    warnings: &[Warning],
+    terminal: &mut Terminal<'_>,
+) -> io::Result<Exit> {
+    let path = config.read_from.file.clone();
+    let finding = Finding {
+        code: "config.unusable-file",
+        key: "proxy".into(),
+        origin: path.map_or(Origin::Unset, |path| Origin::File { path, line: 0, column: 0, snippet: None }),
+        what: error.to_string(),
+        meaning: "Anteroom would not start with this, and a reload would leave in force what is".into(),
+        remedy: "replace the file, or name another one".into(),
+    };
+    match format {
+        Format::Text => {
+            terminal.warn(warnings)?;
+            writeln!(terminal.err, "{}\n\nThe configuration has 1 mistake.", finding.render("error"))?;
+        }
+        Format::Json => {
+            let said = json!({ "valid": false, "errors": [finding], "warnings": warnings });
+            writeln!(terminal.out, "{said:#}")?;
+        }
+    }
+    Ok(Exit::Usage)
 }
 
 fn text(config: &Config) -> String {

@@ -14,6 +14,16 @@ use super::TrustedProxies;
 /// So many entries are looked at; no honest way is longer.
 const FARTHEST: usize = 32;
 
+/// In which header hops say whom a request is from. One, by choice: a client can send the one that a hop does not write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientHeader {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
 /// Visits the addresses that count, nearest first; the last one visited is the client. It ends with the first address
 /// that is not trusted, or before an entry that is no address.
 pub fn walk(

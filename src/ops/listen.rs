@@ -149,7 +149,7 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<Listener> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}", std::process::id()));
     let unfinished = path.with_file_name(name);
-    let listener = UnixListener::bind(&unfinished)?;
+    let listener = bind_file(&unfinished)?;
     let finished = std::fs::set_permissions(&unfinished, Permissions::from_mode(mode))
         .and_then(|()| std::fs::rename(&unfinished, path));
     match finished {
@@ -158,6 +158,18 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<Listener> {
             drop(SocketFile(Some(unfinished)));
             Err(error)
         }
+    }
+}
+
+/// Binds a Unix socket at a path that is nobody else's. What a killed process has left there is removed.
+///
+/// # Errors
+/// Somebody listens there, it is another kind of file, or the folder is not ours to write.
+pub fn bind_file(path: &Path) -> io::Result<UnixListener> {
+    make_room(path)?;
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _gone => UnixListener::bind(path),
     }
 }
 
@@ -196,6 +208,22 @@ fn from_systemd(index: usize) -> io::Result<Listener> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The number of a process that was killed comes again, in a container always.
+    #[tokio::test]
+    async fn what_a_killed_process_left_behind_does_not_stop_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let listener = bind_file(&path).expect("nobody listens there");
+        assert!(bind_file(&path).is_err(), "somebody listens there");
+        drop(listener);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "a file").unwrap();
+        assert!(bind_file(&path).is_err(), "no socket");
+        assert_eq!(std::fs::read(&path).unwrap(), b"a file");
+    }
 
     #[tokio::test]
     async fn a_unix_socket_has_its_mode_and_goes_with_the_listener() {

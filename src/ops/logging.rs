@@ -2,7 +2,8 @@
 //!
 //! Libraries may say warnings and errors, never more: at finer levels some of them print whole requests, cookies
 //! included. Whatever anybody says, what looks like a query is cut out, and so are the raw bytes that pingora quotes
-//! when it meets a malformed head. One event is one line; see [`super::line`].
+//! when it meets a malformed head. One event is one line; see [`super::line`]. A library that says more than its
+//! quota (`super::quota`) is cut short.
 //!
 //! The access and the audit log do not pass through here.
 
@@ -20,6 +21,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::line;
+use super::quota::Quota;
 use super::tracing::{Traces, TracingError, TracingSettings};
 use crate::clock::{Clock, SystemClock};
 
@@ -58,7 +60,7 @@ pub fn init_with_traces(
     settings: &TracingSettings,
 ) -> Result<Traces, LoggingError> {
     let traces = Traces::start(settings)?;
-    let lines = Diagnostics { format, clock: Box::new(SystemClock), write: Box::new(to_stderr) };
+    let lines = Diagnostics::new(format, SystemClock, to_stderr);
     // Each layer has a filter of its own: the log must not hear of spans, nor the collector of events.
     tracing_subscriber::registry()
         .with(lines.with_filter(filter(level)?))
@@ -82,7 +84,7 @@ pub fn init_to(
 ) -> Result<(), LoggingError> {
     tracing_subscriber::registry()
         .with(filter(level)?)
-        .with(Diagnostics { format, clock: Box::new(SystemClock), write: Box::new(write) })
+        .with(Diagnostics::new(format, SystemClock, write))
         .try_init()
         .map_err(|_| LoggingError::Twice)
 }
@@ -110,17 +112,35 @@ type Sink = Box<dyn Fn(&[u8]) + Send + Sync>;
 struct Diagnostics {
     format: LogFormat,
     clock: Box<dyn Clock>,
+    quota: Quota,
     write: Sink,
+}
+
+impl Diagnostics {
+    fn new(
+        format: LogFormat,
+        clock: impl Clock + 'static,
+        write: impl Fn(&[u8]) + Send + Sync + 'static,
+    ) -> Self {
+        Self { format, clock: Box::new(clock), quota: Quota::default(), write: Box::new(write) }
+    }
 }
 
 impl<S: Subscriber> Layer<S> for Diagnostics {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut said = Said::default();
         event.record(&mut said);
-        let time = line::timestamp(self.clock.now_millis());
-        let level = event.metadata().level().as_str();
+        let now = self.clock.now_millis();
+        let (time, level) = (line::timestamp(now), event.metadata().level().as_str());
         // A record of `log` brings its own target along.
-        let logger = said.logger.as_deref().unwrap_or(event.metadata().target());
+        let logger = said.logger.take().unwrap_or_else(|| event.metadata().target().into());
+        if !logger.starts_with(OURS) {
+            let Some(left_out) = self.quota.admit(&logger, now) else { return };
+            if left_out > 0 {
+                said.others.push(("left_out_before", left_out.to_string()));
+            }
+        }
+        let logger = logger.as_str();
         let write = |out: &mut Vec<u8>| match self.format {
             LogFormat::Json => line::json(out, &Record::new(time, level, logger, &said)),
             LogFormat::Text => text(out, &time, level, logger, &said),
@@ -248,8 +268,7 @@ mod tests {
             let out = Arc::clone(&out);
             move |line: &[u8]| out.lock().unwrap().extend_from_slice(line)
         };
-        let clock = Box::new(ManualClock::at(Timestamp::from_secs(0)));
-        let lines = Diagnostics { format, clock, write: Box::new(write) };
+        let lines = Diagnostics::new(format, ManualClock::at(Timestamp::from_secs(0)), write);
         let subscriber = tracing_subscriber::registry().with(filter(level).unwrap()).with(lines);
         tracing::subscriber::with_default(subscriber, say);
         String::from_utf8(out.lock().unwrap().clone()).unwrap().lines().map(Into::into).collect()
@@ -275,6 +294,20 @@ mod tests {
             };
             assert_eq!(logged(LogFormat::Json, level, say).len(), theirs, "{level}");
         }
+    }
+
+    #[test]
+    fn a_library_that_says_too_much_is_cut_short() {
+        let say = || {
+            for _ in 0..100 {
+                error!(target: "pingora_proxy", "Fail to proxy");
+                warn!(target: "anteroom::proxy", "x");
+            }
+            error!(target: "pingora_core::listeners", "x");
+        };
+        let lines = logged(LogFormat::Text, "info", say);
+        let of = |logger| lines.iter().filter(|line| line.contains(logger)).count();
+        assert_eq!((of("pingora_proxy"), of("anteroom::proxy"), of("pingora_core")), (10, 100, 1));
     }
 
     #[test]

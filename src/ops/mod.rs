@@ -8,6 +8,7 @@
 //! | [`mod@line`] | how does a value become part of a line that nobody can forge? |
 //! | [`line_writer`] | how do lines leave without holding up a request? |
 //! | [`probes`] | how does a probe reach an app that listens on loopback? |
+//! | `quota` | do libraries say too much? |
 //! | [`readiness`] | does the process take traffic? |
 //! | [`remarks`] | has the log said this already? |
 //! | [`request_id`] | what is a request called? |
@@ -27,6 +28,7 @@ pub mod line_writer;
 pub mod listen;
 pub mod logging;
 pub mod probes;
+mod quota;
 pub mod readiness;
 pub mod remarks;
 pub mod request_id;

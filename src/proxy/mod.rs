@@ -39,7 +39,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use self::context::Request;
-use self::phases::{Next, Phases, close_when_draining};
+use self::phases::{Next, Phases, close_when_due};
 use self::streams::{Stream, last_words};
 use self::upstreams::of_exchange;
 use crate::metrics::Open;
@@ -48,6 +48,17 @@ use crate::span;
 pub use self::entrance::{Drained, Proxy, Replacer, TlsError};
 pub use self::probes::Prober;
 pub use self::settings::{Settings, SetupError};
+
+/// Reads all files that the settings name, as [`Proxy::new`] and [`Replacer::replace`] do.
+///
+/// # Errors
+/// The first one that does not do.
+pub fn try_files(settings: &Settings) -> Result<(), SetupError> {
+    if let Some(tls) = &settings.entrance.tls {
+        let _they_do = entrance::Prepared::new(tls, settings.entrance.http2)?;
+    }
+    upstreams::try_files(&settings.upstreams)
+}
 
 /// What is in force, as pingora owns it: a request takes it along as it is when the request arrives.
 struct App(Arc<ArcSwap<Phases>>);
@@ -81,7 +92,7 @@ impl ProxyHttp for App {
             }
             Next::Serve(endpoint) => phases.serve(endpoint, session, request).instrument(span).await,
         };
-        close_when_draining(session);
+        close_when_due(session, &phases);
         own_pages::write(session, request.id, reply).await.map(|()| true)
     }
 
@@ -190,7 +201,7 @@ impl ProxyHttp for App {
                 response.remove_header(name);
             }
         }
-        close_when_draining(session);
+        close_when_due(session, &request.phases);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{ACCEPT, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::client::{Client, Connection};
 use super::context::Request;
-use super::entrance::Prepared;
+use super::entrance::{Door, Prepared};
 use super::limits::Body;
 use super::record::decision_of;
 use super::settings::{Settings, SetupError};
@@ -37,6 +37,8 @@ pub(super) struct Phases {
     pub(super) upstreams: Upstreams,
     /// TLS towards clients, if it is spoken.
     pub(super) tls: Option<Prepared>,
+    /// What connections come in by.
+    pub(super) door: Arc<Door>,
     pub(super) request_ids: Arc<RequestIds>,
     /// What is under way.
     pub(super) streams: Arc<Registry>,
@@ -67,13 +69,14 @@ impl Phases {
         request_ids: Arc<RequestIds>,
         streams: Arc<Registry>,
     ) -> Result<Self, SetupError> {
-        let upstreams = Upstreams::new(&settings.upstreams, auth.layout(), auth.metrics())?;
+        let upstreams = Upstreams::new(&settings.upstreams, auth.layout())?;
         let tls = settings.entrance.tls.as_ref();
         let tls = tls.map(|tls| Prepared::new(tls, settings.entrance.http2)).transpose()?;
+        let door = Door::new(&settings, tls.as_ref().map(|tls| tls.asked.clone()));
         let side = |origin: &Origin| Public::new(origin, settings.public_scheme_https);
         let public = auth.origins().iter().map(side).collect();
         let remarks = Remarks::default();
-        Ok(Self { auth, access_log, settings, upstreams, tls, request_ids, streams, public, remarks })
+        Ok(Self { auth, access_log, settings, upstreams, tls, door, request_ids, streams, public, remarks })
     }
 
     fn facts<'a>(&self, session: &'a Session, request: &'a Request) -> RequestFacts<'a> {
@@ -97,7 +100,8 @@ impl Phases {
         if let Some(client) = client_of(session) {
             client.serving();
             request.client = client.ip;
-            request.way = Way::read(&session.req_header().headers, client.address(), &self.settings.trusted);
+            let (headers, settings) = (&session.req_header().headers, &self.settings);
+            request.way = Way::read(headers, client.address(), &settings.trusted, settings.client_header);
         }
         if let Some(way) = &request.way {
             request.client = way.client.unwrap_or(request.client);
@@ -113,7 +117,7 @@ impl Phases {
             // pingora would keep it for ever. It takes whole seconds, and zero as "for ever".
             session.set_keepalive(Some(times.keep_alive.as_secs().max(1)));
         }
-        if session.req_header().headers.contains_key(TRANSFER_ENCODING) && !chunks_are_checked(session) {
+        if !end_is_known(session, request.kind) {
             // The engine reads chunk lines more leniently than the next program may: a bare LF, an empty size. Where the
             // body ends is then a matter of opinion, and nothing that follows it may count as a request.
             session.set_keepalive(None);
@@ -297,12 +301,22 @@ pub(super) fn connect_failed(request: &mut Request, error: &Error) -> bool {
 /// How pingora calls chunks and trailers that break the rules (RFC 9112 §7.1).
 const BROKEN_BODY: [&str; 2] = ["InvalidChunk", "InvalidTrailerEnd"];
 
-/// Whether what follows is held against the RFC byte by byte, from the end of the header on.
-fn chunks_are_checked(session: &Session) -> bool {
-    let Some(stream) = session.stream() else { return false };
+/// Tells the connection where the request ends: after so many bytes, or with its chunks, which are held against the RFC byte
+/// by byte. `false` where they cannot be.
+fn end_is_known(session: &Session, kind: Kind) -> bool {
+    let Some(stream) = session.stream() else { return true }; // HTTP/2 frames everything.
     let stream: &dyn pingora::protocols::IO = &**stream;
-    let client = stream.as_any().downcast_ref::<Client>();
-    client.is_some_and(|client| client.check_chunks(session.to_h1_raw().len()))
+    let Some(client) = stream.as_any().downcast_ref::<Client>() else { return false };
+    let (headers, header) = (&session.req_header().headers, session.to_h1_raw().len());
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return client.check_chunks(header);
+    }
+    if kind != Kind::Upgrade {
+        let length = headers.get(CONTENT_LENGTH).map_or(Some(0), |length| length.to_str().ok()?.parse().ok());
+        // What is no length is refused before a body is read.
+        client.expect_body(header, length.unwrap_or(u64::MAX));
+    }
+    true
 }
 
 /// The connection below a session. `None` only where a test builds sessions without one.
@@ -330,9 +344,11 @@ fn kind_of(header: &RequestHeader) -> Kind {
     }
 }
 
-/// While draining, this answer is the last on its connection.
-pub(super) fn close_when_draining(session: &mut Session) {
-    if session.is_process_shutting_down() {
+/// This answer is the last on its connection: while draining, when the connection's terms are no longer those in force, and
+/// where the client did not wait for it.
+pub(super) fn close_when_due(session: &mut Session, phases: &Phases) {
+    let went_on = || client_of(session).is_some_and(|client| client.went_on());
+    if session.is_process_shutting_down() || phases.door.is_closed() || went_on() {
         session.set_keepalive(None);
     }
 }

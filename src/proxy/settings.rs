@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 use super::entrance::TlsError;
 use crate::gate::Hosts;
 use crate::net::TrustedProxies;
+use crate::net::hops::ClientHeader;
 
 /// How a proxy listens, forwards and gives up. All of it can be replaced while the proxy runs, except for what
 /// [`Entrance::tls`] and [`Entrance::http2`] turn on or off.
@@ -23,6 +24,8 @@ pub struct Settings {
     pub public_scheme_https: bool,
     /// The hops in front whose word about the client counts. Nobody, when empty.
     pub trusted: TrustedProxies,
+    /// In which header they say whom a request is from.
+    pub client_header: ClientHeader,
     /// Whether the upstream is told of the way by `Forwarded` (RFC 7239) besides `X-Forwarded-*`.
     pub forwarded: bool,
     /// From which pages a WebSocket may be opened.
@@ -256,6 +259,7 @@ impl Settings {
             upstreams: vec![upstream],
             public_scheme_https: https,
             trusted: TrustedProxies::default(),
+            client_header: ClientHeader::default(),
             forwarded: false,
             websocket_origins: WebSocketOrigins::default(),
             timeouts: Timeouts::default(),

@@ -192,3 +192,24 @@ fn check_names_the_gateways_and_the_hosts() {
         "{said}"
     );
 }
+
+/// What only a start would find out.
+#[test]
+fn check_reads_the_files_that_a_start_reads() {
+    let upstream = "upstream = \"https://127.0.0.1:8080\"\nupstream_server_name = \"app.test\"\nupstream_ca_file = \"ca.pem\"";
+    let tls = "upstream = \"http://127.0.0.1:8080\"\n[proxy.tls]\n\
+               certificates = [{ cert_file = \"ca.pem\", key_file = \"ca.pem\" }]";
+    for written in [upstream, tls] {
+        let toml = GOOD.replace("upstream = \"http://127.0.0.1:8080\"", written);
+        let case = Case::new(&toml).file("ca.pem", "no certificate\n");
+        case.good();
+        let output = anteroom(&case, &["check"]);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""), "{written}");
+        let said = text(&output.stderr);
+        assert!(said.contains("config.unusable-file") && said.contains("ca.pem"), "{said}");
+        let output = anteroom(&case, &["check", "--format", "json"]);
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((output.status.code(), &json["valid"]), (Some(2), &false.into()));
+        assert_eq!(json["errors"][0]["code"], "config.unusable-file");
+    }
+}

@@ -1,5 +1,6 @@
 //! For whom is a connection? Behind load balancers that speak the PROXY protocol, and on a Unix socket.
 
+use std::num::NonZeroU32;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
@@ -149,6 +150,26 @@ async fn a_unix_socket_serves_clients_without_an_address() {
         assert!(client.head().await.unwrap().is_none(), "closed");
     }
     assert!(!path.exists(), "it goes with the listener");
+}
+
+/// Nobody can tell them apart, so one of them must not use up what all of them have.
+#[tokio::test]
+async fn on_a_unix_socket_everybody_is_a_crowd() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("proxy.sock");
+    let upstream = Upstream::start().await;
+    let mut plan = plan(upstream.address());
+    plan.sign_in_rate = NonZeroU32::new(1);
+    let _rig = Rig::at(&Listen::Unix { path: path.clone(), mode: 0o600 }, plan).await;
+    let mut begun = 0;
+    for _ in 0..12 {
+        let mut client = Reader::new(UnixStream::connect(&path).await.unwrap());
+        let start = b"GET /_anteroom/start HTTP/1.1\r\nHost: app.example\r\nAccept: text/html\r\n\r\n";
+        client.stream.write_all(start).await.unwrap();
+        let head = client.head().await.unwrap().expect("an answer");
+        begun += usize::from(head.start_line.contains(" 302 "));
+    }
+    assert_eq!(begun, 10);
 }
 
 #[tokio::test]

@@ -62,6 +62,24 @@ async fn a_header_has_one_deadline_however_it_drips() {
     }
 }
 
+/// How long a connection may rest says nothing about how long a header may take.
+#[tokio::test]
+async fn a_header_has_its_time_however_short_the_rest() {
+    let upstream = Upstream::start().await;
+    let mut plan = plan(upstream.address());
+    plan.settings.timeouts.keep_alive = Duration::from_millis(10);
+    let rig = Rig::start(plan).await;
+    let mut client = RawClient::connect(rig.address).await;
+    let (first, rest) = ("GET / HTTP/1.1\r\n", rig.signed_in("GET /", "").split_off(16));
+    for piece in ["", first, &rest] {
+        // The engine counts rest in whole seconds.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        client.send(piece).await;
+    }
+    assert_eq!(client.response().await.status, 200);
+    assert_eq!(client.rest().await, b"", "and then it rests no longer");
+}
+
 #[tokio::test]
 async fn a_client_that_says_nothing_is_not_waited_for() {
     let upstream = Upstream::start().await;

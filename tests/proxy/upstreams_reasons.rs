@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::rig::{Plan, Rig};
@@ -37,6 +38,21 @@ async fn closing() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    address
+}
+
+/// Answers in rustls's words where a status line belongs.
+async fn forging() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _read = tcp.read(&mut [0; 4096]).await;
+                let _gone = tcp.write_all(b"received fatal alert: CertificateRequired\r\n\r\n").await;
+            });
+        }
+    });
     address
 }
 
@@ -149,4 +165,13 @@ async fn what_is_not_about_certificates_is_said_too() {
     nowhere.upstream().servers =
         vec![anteroom::proxy::settings::Server::Unix(PathBuf::from("/no/such.sock"))];
     told(nowhere, &["No such file or directory"]).await;
+}
+
+#[tokio::test]
+async fn what_an_app_says_is_not_taken_for_tls() {
+    let warnings = Warnings::collect();
+    let rig = Rig::start(speaking(forging().await, Protocol::Http1, None)).await;
+    assert_eq!(rig.get("/", "").await.status, 502);
+    warnings.wait_for(&["a request failed", "InvalidHTTPHeader"]).await;
+    assert!(!warnings.lines().iter().any(|line| line.contains("cert_file")), "{:?}", warnings.lines());
 }

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use anteroom::net::TrustedProxies;
+use anteroom::net::hops::ClientHeader;
 
 use super::rig::{Rig, plan};
 use crate::support::log::Warnings;
@@ -50,6 +51,23 @@ async fn a_trusted_hop_is_listened_to() {
     }
     assert!(!format!("{seen:?}").contains("6.6.6.6"), "{seen:?}");
     assert!(logged.contains("client: 192.0.2.1") && logged.contains(ID), "{logged}");
+}
+
+/// A hop names the client in the one, and lets pass what the client wrote into the other.
+#[tokio::test]
+async fn the_header_that_the_operator_names_counts_and_no_other() {
+    let upstream = Upstream::start().await;
+    for (header, says) in [
+        (ClientHeader::XForwardedFor, "X-Forwarded-For: 192.0.2.1\r\nForwarded: for=6.6.6.6\r\n"),
+        (ClientHeader::Forwarded, "X-Forwarded-For: 6.6.6.6\r\nForwarded: for=192.0.2.1\r\n"),
+    ] {
+        let mut plan = plan(upstream.address());
+        plan.settings.trusted = TrustedProxies::parse(["127.0.0.1"]).unwrap();
+        plan.settings.client_header = header;
+        let rig = Rig::start(plan).await;
+        assert_eq!(rig.get("/", says).await.status, 200);
+        assert_eq!(upstream.last().all("x-forwarded-for"), ["192.0.2.1, 127.0.0.1"], "{header:?}");
+    }
 }
 
 #[tokio::test]

@@ -2,9 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use anteroom::clock::Timestamp;
+use anteroom::store::Store as _;
+use anteroom::store::embedded::EmbeddedStore;
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
+use tokio::net::{UnixListener, UnixStream};
 
 use super::load::Load;
 use super::rig::{GATEWAY, House, says};
@@ -213,6 +216,92 @@ async fn a_next_process_that_dies_before_it_serves_leaves_everything_as_it_was()
     let _second = upgraded(&house, first).await;
     house.ada().await;
     assert!(load.without_a_failure().await >= 70);
+}
+
+/// A next process that the test plays, up to where it has the store.
+async fn with_the_store(house: &House) -> BufReader<UnixStream> {
+    let mut next =
+        BufReader::new(UnixStream::connect(house.path("upgrade.sock")).await.expect("somebody listens"));
+    assert!(said(&mut next, "anteroom-upgrade 1").await.starts_with("sockets "));
+    assert_eq!(said(&mut next, "prepared").await, "yours");
+    next
+}
+
+#[tokio::test]
+async fn everything_is_in_the_store_that_the_next_process_gets_and_it_is_told_to_let_go() {
+    let house = House::new().await;
+    let first = house.started().await;
+    let ada = house.ada().await;
+    assert_eq!(house.ask(&ada, "/").await.status, 200);
+    let mut next = with_the_store(&house).await;
+    let store = EmbeddedStore::open(&house.path("data/accounts.redb")).expect("it is free");
+    let seen = store.activity(Timestamp::default()).await.expect("read");
+    assert!(!seen.is_empty(), "when her session was last used is not known");
+    drop(store);
+    assert_eq!(said(&mut next, "something else").await, "back");
+    says(&first, "does not take over; this one goes on serving").await;
+    house.ada().await;
+}
+
+#[tokio::test]
+async fn sigterm_lets_a_next_process_finish_that_has_the_store() {
+    for dies in [false, true] {
+        let house = House::new().await;
+        let mut first = house.started().await;
+        house.ada().await;
+        let path = house.path("upgrade.sock");
+        let mut next = with_the_store(&house).await;
+        first.signal(Signal::SIGTERM);
+        // It goes on serving until then.
+        assert_eq!(ready(&house).await, 200);
+        // The next one shows its own socket.
+        std::fs::remove_file(&path).unwrap();
+        let shown = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        if dies {
+            drop(next);
+            says(&first, "does not take over, and this one leaves").await;
+        } else {
+            assert_eq!(said(&mut next, "ready").await, "leaving");
+            next.write_all(b"serving\n").await.expect("sent");
+            says(&first, TAKEN_OVER).await;
+        }
+        assert_eq!(first.wait_for_exit().await.code(), Some(0), "{}", first.output());
+        assert!(path.exists(), "the file is the next one's");
+        drop(shown);
+        assert!(!first.output().contains("could not be saved"), "{}", first.output());
+        // The next process finds the file of one that is gone.
+        std::fs::remove_file(&path).unwrap();
+        drop(house.started().await);
+    }
+}
+
+#[tokio::test]
+async fn sigterm_does_not_wait_for_a_next_process_that_is_not_prepared() {
+    let house = House::new().await;
+    let mut first = house.started().await;
+    let path = house.path("upgrade.sock");
+    let mut next = BufReader::new(UnixStream::connect(&path).await.expect("somebody listens"));
+    assert!(said(&mut next, "anteroom-upgrade 1").await.starts_with("sockets "));
+    first.signal(Signal::SIGTERM);
+    assert_eq!(first.wait_for_exit().await.code(), Some(0));
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_process_serves_when_the_previous_one_dies_after_it_has_let_go() {
+    let house = House::new().await;
+    let listener = UnixListener::bind(house.path("upgrade.sock")).unwrap();
+    let next = house.start();
+    let mut previous = BufReader::new(listener.accept().await.unwrap().0);
+    for (word, answer) in [("anteroom-upgrade 1", "sockets []\n"), ("prepared", "yours\n"), ("ready", "")] {
+        let mut line = String::new();
+        previous.read_line(&mut line).await.unwrap();
+        assert_eq!(line.trim_end(), word);
+        previous.write_all(answer.as_bytes()).await.unwrap();
+    }
+    drop(previous);
+    says(&next, "\"listening\"").await;
+    house.ada().await;
 }
 
 fn with_config(house: &House, name: &str) -> Process {

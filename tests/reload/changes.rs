@@ -184,3 +184,27 @@ async fn a_configuration_that_is_wrong_changes_nothing_and_is_said_once() {
     house.ada().await;
     assert!(load.without_a_failure().await > 0);
 }
+
+#[tokio::test]
+async fn a_configuration_that_fails_at_its_last_file_is_in_force_nowhere() {
+    let house = House::new().await;
+    let watched = ("reload = true", "reload = false");
+    house.change(&[watched]);
+    let process = house.started().await;
+    let ada = house.ada().await;
+    house.write("ca.pem", "no certificate\n");
+    let short = format!("upstream = \"http://{}\"\n", house.upstream.address());
+    let table = "[[proxy.upstreams]]\nservers = [\"https://127.0.0.1:9\"]\nserver_name = \"app.test\"\n\
+                 ca_file = \"ca.pem\"\n[forward_auth]";
+    let nobody = ("email_domains = [\"example.com\"]", "emails = [\"bob@example.com\"]");
+    house.change(&[watched, (&short, ""), ("[forward_auth]", table), nobody]);
+    house.hang_up(&process, "failed").await;
+    assert_eq!(house.verify(&ada, GATEWAY).await, 200);
+    assert_eq!(house.ask(&ada, "/").await.status, 200);
+    // What is compared is what is in force, not what has failed.
+    house.change(&[watched]);
+    house.hang_up(&process, "unchanged").await;
+    house.change(&[watched, nobody]);
+    house.hang_up(&process, "applied").await;
+    assert_ne!(house.verify(&ada, GATEWAY).await, 200);
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::load::Load;
 use super::rig::{House, says};
+use crate::support::raw::try_exchange;
 use crate::support::upstream::{Answer, Upstream};
 
 #[tokio::test]
@@ -58,4 +59,22 @@ async fn the_room_for_idle_connections_needs_a_restart() {
     assert!(line.contains("\"proxy.upstreams.keep_alive_pool\""), "{line}");
     let line = says(&process, "is in force").await;
     assert!(line.contains("\"proxy.upstreams\""), "{line}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_put_in_force_leaves_nothing_behind_in_the_metrics() {
+    let house = House::new().await;
+    let process = house.started().await;
+    let short = format!("upstream = \"http://{}\"\n", house.upstream.address());
+    house.write("ca.pem", "no certificate\n");
+    let tables = "[[proxy.upstreams]]\nname = \"tried\"\nservers = [\"http://127.0.0.1:9\"]\n\
+                  [[proxy.upstreams]]\nname = \"broken\"\npath = \"/broken/\"\nservers = [\"https://127.0.0.1:9\"]\n\
+                  server_name = \"app.test\"\nca_file = \"ca.pem\"\n[forward_auth]";
+    house.change(&[(&short, ""), ("[forward_auth]", tables)]);
+    house.hang_up(&process, "failed").await;
+    let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let metrics = try_exchange(house.ops, request).await.expect("an answer").text();
+    let told: Vec<_> =
+        metrics.lines().filter(|line| line.starts_with("anteroom_upstream_healthy{")).collect();
+    assert!(told.len() == 1 && !told[0].contains("tried"), "{told:?}");
 }

@@ -39,7 +39,7 @@ async fn open_websockets() {
     let per = (after - before) / count as u64;
     println!("{count} open WebSockets: {} MiB, {per} bytes each", (after - before) / MIB);
     for socket in &mut sockets {
-        ping(socket).await;
+        hail(socket).await;
     }
     let (used, limit) = ((anteroom.resident() - before) / count as u64, PER_WEBSOCKET);
     println!("after a message each: {used} bytes each");
@@ -70,11 +70,11 @@ async fn open(anteroom: &Anteroom, handshake: &str) -> TcpStream {
 }
 
 /// A masked text message of four bytes, and its echo.
-async fn ping(stream: &mut TcpStream) {
-    stream.write_all(&[0x81, 0x84, 0, 0, 0, 0, b'p', b'i', b'n', b'g']).await.unwrap();
+async fn hail(stream: &mut TcpStream) {
+    stream.write_all(&[0x81, 0x84, 0, 0, 0, 0, b'h', b'a', b'i', b'l']).await.unwrap();
     let mut echo = [0; 6];
     stream.read_exact(&mut echo).await.unwrap();
-    assert_eq!(&echo, b"\x81\x04ping");
+    assert_eq!(&echo, b"\x81\x04hail");
 }
 
 /// A masked binary message of 100,000 bytes, and its echo.

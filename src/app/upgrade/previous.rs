@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::super::in_force::InForce;
 use super::wire::Wire;
 use super::{BACK, HELLO, LEAVING, PREPARED, READY, SERVING, Socket, WORD, WORK, YOURS};
 use crate::auth::departure::Shut;
+use crate::ops::listen::bind_file;
 use crate::store::Store;
 
 /// Waits for a next process.
@@ -26,7 +28,7 @@ pub(crate) struct Previous {
 }
 
 /// The file of the socket: under a name of its own until the process before is gone, then under the configured one.
-/// Removed when dropped.
+/// Removed when dropped, if it is still ours.
 struct SocketFile {
     now: Option<PathBuf>,
     finally: PathBuf,
@@ -38,10 +40,10 @@ impl SocketFile {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}", std::process::id()));
         let out_of_sight = path.with_file_name(name);
-        let listener = UnixListener::bind(&out_of_sight)?;
-        let mut file = Self { now: Some(out_of_sight.clone()), finally: path.to_owned(), inode: 0 };
+        let listener = bind_file(&out_of_sight)?;
+        let inode = std::fs::symlink_metadata(&out_of_sight)?.ino();
+        let file = Self { now: Some(out_of_sight.clone()), finally: path.to_owned(), inode };
         std::fs::set_permissions(&out_of_sight, Permissions::from_mode(0o600))?;
-        file.inode = std::fs::metadata(&out_of_sight)?.ino();
         Ok((file, listener))
     }
 
@@ -55,13 +57,18 @@ impl SocketFile {
 
     /// Whether the configured path still leads here.
     fn is_there(&self) -> bool {
-        std::fs::metadata(&self.finally).is_ok_and(|file| file.ino() == self.inode)
+        self.is_at(&self.finally)
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        std::fs::symlink_metadata(path).is_ok_and(|file| file.ino() == self.inode)
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Some(path) = &self.now {
+        // A next process may have put its own in this place.
+        if let Some(path) = self.now.as_ref().filter(|path| self.is_at(path)) {
             let _gone = std::fs::remove_file(path);
         }
     }
@@ -109,22 +116,25 @@ impl Previous {
         self.lost_sight(shown);
     }
 
-    /// Returns once another process serves in our place.
-    pub(crate) async fn give_way(mut self) {
+    /// Waits for a next process and gives way to it. Gives whether one serves in our place; `false` only once this process
+    /// leaves anyhow. A next process that is about to have the store is not left alone with half of it then: that is
+    /// brought to its end first.
+    pub(crate) async fn give_way(&mut self, mut leaving: watch::Receiver<bool>) -> bool {
         loop {
-            let stream = match self.listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::error!(%error, "a next process could not be heard");
-                    tokio::time::sleep(WORD).await;
-                    continue;
-                }
+            let stream = tokio::select! {
+                biased;
+                _ = leaving.wait_for(|now| *now) => return false,
+                stream = self.accept() => stream,
             };
-            match self.talk(stream).await {
+            match self.talk(stream, &mut leaving).await {
                 Ok(()) => {
                     // It is the next one's now.
                     self.file.now = None;
-                    return;
+                    return true;
+                }
+                Err(error) if *leaving.borrow() => {
+                    tracing::warn!(%error, "the next process does not take over, and this one leaves");
+                    return false;
                 }
                 Err(error) => {
                     tracing::error!(%error, "the next process does not take over; this one goes on serving");
@@ -134,7 +144,20 @@ impl Previous {
         }
     }
 
-    async fn talk(&self, stream: UnixStream) -> io::Result<()> {
+    async fn accept(&self) -> UnixStream {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => return stream,
+                Err(error) => {
+                    tracing::error!(%error, "a next process could not be heard");
+                    tokio::time::sleep(WORD).await;
+                }
+            }
+        }
+    }
+
+    /// Up to where the next process wants the store.
+    async fn introduce(&self, stream: UnixStream) -> io::Result<Wire> {
         let wire = Wire::new(stream)?;
         expect(&wire, HELLO, WORD).await?;
         let places: Vec<_> = self.sockets.iter().map(|socket| (socket.name, &socket.place)).collect();
@@ -142,6 +165,15 @@ impl Previous {
         let descriptors: Vec<_> = self.sockets.iter().map(|socket| socket.descriptor.as_fd()).collect();
         wire.send(&format!("sockets {list}"), &descriptors).await?;
         expect(&wire, PREPARED, WORK).await?;
+        Ok(wire)
+    }
+
+    async fn talk(&self, stream: UnixStream, leaving: &mut watch::Receiver<bool>) -> io::Result<()> {
+        let wire = tokio::select! {
+            biased;
+            wire = self.introduce(stream) => wire?,
+            _ = leaving.wait_for(|now| *now) => return Err(io::Error::other("it was not prepared in time")),
+        };
         let began = Instant::now();
         let auth = self.in_force.auth();
         let shut = timeout(WORK, auth.shut()).await;
@@ -190,5 +222,29 @@ async fn expect(wire: &Wire, word: &str, patience: std::time::Duration) -> io::R
         Some((line, _)) if line == word => Ok(()),
         Some((line, _)) => Err(io::Error::other(format!("it says `{line}` instead of `{word}`"))),
         None => Err(io::Error::other(format!("it is gone before it said `{word}`"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_of_this_name_that_nobody_listens_on_gives_way_and_another_ones_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("upgrade.sock");
+        // As a process with our number leaves it that was killed.
+        let (killed, listener) = SocketFile::bind(&path).unwrap();
+        std::mem::forget(killed);
+        drop(listener);
+        let (mut file, _listener) = SocketFile::bind(&path).unwrap();
+        assert!(!path.exists(), "out of sight");
+        file.appear().unwrap();
+        let (mut next, _listener) = SocketFile::bind(&path).unwrap();
+        next.appear().unwrap();
+        drop(file);
+        assert!(next.is_there());
+        drop(next);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "and one's own goes");
     }
 }

@@ -30,7 +30,11 @@ pub(super) struct Wire(UnixStream);
 impl Wire {
     /// Between two processes of the same user; anybody else is an error.
     pub(super) fn new(stream: UnixStream) -> io::Result<Self> {
-        let (other, this) = (stream.peer_cred()?.uid(), rustix::process::geteuid().as_raw());
+        Self::within(stream, rustix::process::geteuid().as_raw())
+    }
+
+    fn within(stream: UnixStream, this: u32) -> io::Result<Self> {
+        let other = stream.peer_cred()?.uid();
         if other == this {
             return Ok(Self(stream));
         }
@@ -112,6 +116,14 @@ mod tests {
     fn pair() -> (Wire, Wire) {
         let (one, other) = UnixStream::pair().unwrap();
         (Wire::new(one).unwrap(), Wire::new(other).unwrap())
+    }
+
+    #[tokio::test]
+    async fn another_user_is_not_talked_to() {
+        let (this, (one, other)) = (rustix::process::geteuid().as_raw(), UnixStream::pair().unwrap());
+        assert!(Wire::within(one, this).is_ok());
+        let refused = Wire::within(other, this + 1).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied, "{refused}");
     }
 
     #[tokio::test]

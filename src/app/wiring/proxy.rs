@@ -19,6 +19,7 @@ pub(in crate::app) fn proxy(config: &config::Proxy, secure: bool) -> Settings {
         upstreams: config.upstreams.iter().map(upstream).collect(),
         public_scheme_https: secure,
         trusted: config.trusted.clone(),
+        client_header: config.client_header,
         forwarded: config.forwarded,
         websocket_origins: match &config.websocket_origins {
             config::WebSocketOrigins::Own => WebSocketOrigins::Own,

@@ -1,6 +1,7 @@
 //! Sign-ins as scenarios: a site, browsers that keep cookies, and an Atlassian that says what it is told to say.
 
 mod decision;
+mod departure;
 mod hand_off;
 mod hand_off_attacks;
 mod rate;

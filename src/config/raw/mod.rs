@@ -18,8 +18,8 @@ pub(crate) use atlassian::{RawAtlassian, RawPrompt};
 pub(crate) use forward_auth::{RawForwardAuth, RawOauth2Proxy};
 pub(crate) use ops::{RawAccessLogSchema, RawLevel, RawLogFormat, RawOps, RawTracing};
 pub(crate) use proxy::{
-    RawBalance, RawCertificate, RawClientCertificates, RawEjection, RawHealth, RawLimits, RawProbes,
-    RawProtocol, RawProxy, RawTimeouts, RawTls, RawTlsVersion, RawUpstream, RawUpstreamTimeouts,
+    RawBalance, RawCertificate, RawClientCertificates, RawClientHeader, RawEjection, RawHealth, RawLimits,
+    RawProbes, RawProtocol, RawProxy, RawTimeouts, RawTls, RawTlsVersion, RawUpstream, RawUpstreamTimeouts,
 };
 pub(crate) use rules::{RawAccess, RawHeaders, RawPreset, RawRoute, RawRouteAccess, RawUser};
 pub(crate) use site::{RawNewUser, RawPages, RawSession, RawStore, RawUntil};

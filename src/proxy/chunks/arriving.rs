@@ -14,7 +14,7 @@ use tokio::io::ReadBuf;
 use super::{Chunks, Malformed};
 
 const HEADER_END: &[u8] = b"\r\n\r\n";
-const CODING: &[u8] = b"transfer-encoding";
+const CODING: &[u8] = b"transfer-encoding:";
 
 /// What is kept while a header is incomplete or a body arrives in chunks; nothing for all other requests.
 #[derive(Debug, Default)]
@@ -55,6 +55,11 @@ impl Standing {
         self.0.load(Ordering::Relaxed) != UNCHECKED
     }
 
+    /// Whether the last chunk has been given out, and nothing behind it.
+    pub(in crate::proxy) fn ended(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == ENDED
+    }
+
     /// Whether the chunks break the rules.
     pub(in crate::proxy) fn malformed(&self) -> bool {
         self.0.load(Ordering::Relaxed) == MALFORMED
@@ -68,10 +73,18 @@ impl Standing {
 
 impl Arriving {
     /// Looks through what arrived of a header, and takes away what is behind it if that may be chunks.
-    pub(in crate::proxy) fn cut(this: &mut Option<Box<Self>>, buffer: &mut ReadBuf<'_>, before: usize) {
+    ///
+    /// # Errors
+    /// When the header is complete and its first line is not three words. The engine would make an encoded space of each
+    /// one in a target, which nobody has asked for (RFC 9112 §3.2), and the header would be longer than what was read.
+    pub(in crate::proxy) fn cut(
+        this: &mut Option<Box<Self>>,
+        buffer: &mut ReadBuf<'_>,
+        before: usize,
+    ) -> Result<(), Malformed> {
         let new = buffer.filled().get(before..).unwrap_or_default();
         if new.is_empty() {
-            return;
+            return Ok(());
         }
         let known = this.as_ref().map_or(0, |this| this.header.len());
         let end = match this {
@@ -87,7 +100,7 @@ impl Arriving {
             if known == 0 {
                 this.get_or_insert_default().header = new.to_vec();
             }
-            return;
+            return Ok(());
         };
         let kept = end.saturating_sub(known);
         let behind = new.get(kept..).unwrap_or_default();
@@ -95,7 +108,8 @@ impl Arriving {
             Some(this) if known > 0 => this.header.get(..end),
             _ => new.get(..end),
         };
-        if !behind.is_empty() && whole.is_some_and(names_coding) {
+        let Some(whole) = whole.filter(|whole| three_words(whole)) else { return Err(Malformed) };
+        if !behind.is_empty() && names_coding(whole) {
             let behind = Bytes::copy_from_slice(behind);
             let this = this.get_or_insert_default();
             this.held = [behind, std::mem::take(&mut this.held)].concat().into();
@@ -104,6 +118,7 @@ impl Arriving {
         if let Some(this) = this {
             this.header = Vec::new();
         }
+        Ok(())
     }
 
     /// Gives out what was held back; whether there was something.
@@ -145,7 +160,15 @@ impl Arriving {
     }
 }
 
-/// Whether a line of a header begins with this name.
+/// Whether the first line that is not empty has two spaces, and nothing else that is no visible character.
+fn three_words(header: &[u8]) -> bool {
+    let lines = header.trim_ascii_start();
+    let line = lines.get(..memchr::memchr(b'\n', lines).unwrap_or(lines.len())).unwrap_or_default();
+    let blank = |byte: &&u8| **byte <= b' ' || **byte == 0x7f;
+    line.iter().filter(blank).eq(b"  \r")
+}
+
+/// Whether a header has a line of this name.
 fn names_coding(header: &[u8]) -> bool {
     memchr::memchr_iter(b'\n', header).any(|at| {
         let name = header.get(at + 1..).and_then(|line| line.get(..CODING.len()));
@@ -167,7 +190,7 @@ mod tests {
             let mut buffer = ReadBuf::new(&mut room);
             buffer.put_slice(b"old!");
             buffer.put_slice(piece);
-            Arriving::cut(&mut arriving, &mut buffer, 4);
+            let _body_alone_is_no_header = Arriving::cut(&mut arriving, &mut buffer, 4);
             given.extend_from_slice(&buffer.filled()[4..]);
         }
         let held = arriving.map(|arriving| arriving.held.to_vec());
@@ -197,9 +220,47 @@ mod tests {
             let mut room = [0; 99];
             let mut buffer = ReadBuf::new(&mut room);
             buffer.put_slice(request.as_bytes());
-            Arriving::cut(&mut arriving, &mut buffer, 0);
+            Arriving::cut(&mut arriving, &mut buffer, 0).unwrap();
             assert!(arriving.is_none());
             assert_eq!(buffer.filled(), request.as_bytes());
+        }
+    }
+
+    #[test]
+    fn another_header_of_a_similar_name_holds_nothing_back() {
+        let request = b"GET / HTTP/1.1\r\nTransfer-Encoding-X: chunked\r\nX: transfer-encoding:\r\n\r\nabc";
+        assert_eq!(cut(&[request]), (request.to_vec(), vec![]));
+    }
+
+    #[test]
+    fn a_request_begins_with_three_words() {
+        for (line, good) in [
+            ("GET / HTTP/1.1\r", true),
+            ("GET /a\"<>{}\u{e9} HTTP/1.1\r", true),
+            ("GET /a%20b HTTP/1.1\r", true),
+            ("GET /a b HTTP/1.1\r", false),
+            ("GET  / HTTP/1.1\r", false),
+            ("GET / HTTP/1.1 \r", false),
+            ("GET /\ta HTTP/1.1\r", false),
+            ("GET /\u{1}a HTTP/1.1\r", false),
+            ("GET /\u{7f}a HTTP/1.1\r", false),
+            ("GET /\ra HTTP/1.1\r", false),
+            ("GET /\r", false),
+            ("", false),
+        ] {
+            for empty in ["", "\r\n"] {
+                let header = format!("{empty}{line}\nA: b c d\r\n\r\n");
+                for split in 0..header.len() {
+                    let (mut arriving, mut outcome) = (None, Ok(()));
+                    for piece in [&header.as_bytes()[..split], &header.as_bytes()[split..]] {
+                        let mut room = vec![0; piece.len()];
+                        let mut buffer = ReadBuf::new(&mut room);
+                        buffer.put_slice(piece);
+                        outcome = outcome.and(Arriving::cut(&mut arriving, &mut buffer, 0));
+                    }
+                    assert_eq!(outcome.is_ok(), good, "{header:?} at {split}");
+                }
+            }
         }
     }
 

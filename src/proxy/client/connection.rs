@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
 
 use http::HeaderValue;
 
@@ -24,6 +24,9 @@ pub(in crate::proxy) struct Connection {
     pub(super) stage: AtomicU8,
     pub(super) refusal: AtomicU16,
     linger: AtomicBool,
+    /// How much of the request's body is still to be read from the socket.
+    due: AtomicU64,
+    went_on: AtomicBool,
     /// Of the request's body, as far as it comes in chunks.
     pub(in crate::proxy) chunks: Standing,
 }
@@ -31,6 +34,9 @@ pub(in crate::proxy) struct Connection {
 pub(super) const HEADER: u8 = 0;
 pub(super) const RESTING: u8 = 1;
 pub(super) const SERVING: u8 = 2;
+
+/// The body ends elsewhere than after so many bytes: never, with its chunks, or by HTTP/2's rules.
+const UNKNOWN: u64 = u64::MAX;
 
 /// Stands for the 400 that HTTP in the clear gets where TLS is due (the number is nginx's).
 pub(super) const PLAIN_HTTP: u16 = 497;
@@ -48,6 +54,8 @@ impl Connection {
             stage: AtomicU8::new(HEADER),
             refusal: AtomicU16::new(0),
             linger: AtomicBool::new(false),
+            due: AtomicU64::new(UNKNOWN),
+            went_on: AtomicBool::new(false),
             chunks: Standing::new(),
         }
     }
@@ -70,6 +78,36 @@ impl Connection {
     /// The request is done and the connection kept.
     pub(in crate::proxy) fn resting(&self) {
         self.stage.store(RESTING, Ordering::Relaxed);
+        self.due.store(UNKNOWN, Ordering::Relaxed);
+    }
+
+    /// So much of the request is still to come.
+    pub(super) fn expect(&self, bytes: u64) {
+        self.due.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Of the request's body, so much has been read.
+    pub(super) fn read(&self, bytes: usize) {
+        let due = self.due.load(Ordering::Relaxed);
+        if due != UNKNOWN {
+            self.due.store(due.saturating_sub(u64::try_from(bytes).unwrap_or(UNKNOWN)), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the request has been read to its last byte.
+    pub(super) fn complete(&self) -> bool {
+        self.due.load(Ordering::Relaxed) == 0 || self.chunks.ended()
+    }
+
+    /// The client has sent something behind a request that is not answered yet.
+    pub(super) fn go_on(&self) {
+        self.went_on.store(true, Ordering::Relaxed);
+        self.linger();
+    }
+
+    /// Whether it has: then this answer is the last.
+    pub(in crate::proxy) fn went_on(&self) -> bool {
+        self.went_on.load(Ordering::Relaxed)
     }
 
     /// The answer comes before the end of the request.

@@ -20,7 +20,7 @@ use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
     UniqueID, UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use self::connection::{HEADER, PLAIN_HTTP, RESTING, SERVING};
@@ -31,6 +31,8 @@ use super::streams::little::poll_read_little;
 
 pub(super) use self::connection::Connection;
 
+/// What no request contains.
+const NO_REQUEST: &[u8] = b"\0";
 /// The first part of a body may arrive together with the header.
 const BODY_WITH_HEADER: usize = 64 * 1024;
 /// How much, and for how long, is read on after an answer that came before the end of the request. Closing at once
@@ -49,6 +51,8 @@ pub(super) struct Client {
     received: usize,
     deadline: Option<Pin<Box<Sleep>>>,
     arriving: Option<Box<Arriving>>,
+    /// Whether an empty line has followed the request.
+    stray: bool,
     ending: Ending,
 }
 
@@ -72,6 +76,7 @@ impl Client {
             received: 0,
             deadline: None,
             arriving: None,
+            stray: false,
             ending: Ending::NotYet,
         }
     }
@@ -82,9 +87,15 @@ impl Client {
     }
 
     /// A body in chunks follows a header of this length. From here on they are checked; `false` if they cannot be, as the
-    /// engine has read beyond the header (or counts otherwise: it rewrites targets with a space).
+    /// engine has read beyond the header.
     pub(super) fn check_chunks(&self, header: usize) -> bool {
         self.connection.chunks.check_if(self.received == header)
+    }
+
+    /// A body of this length follows a header of that length, in the engine's count; some of it may have come already.
+    pub(super) fn expect_body(&self, header: usize, length: u64) {
+        let behind = self.received.saturating_sub(header);
+        self.connection.expect(length.saturating_sub(u64::try_from(behind).unwrap_or(u64::MAX)));
     }
 
     /// Whether the first bytes are these, which stay unread. In the clear; within a header's time and size.
@@ -93,12 +104,17 @@ impl Client {
         while first.len() < mark.len() && mark.starts_with(&first) {
             let mut more = [0; 32];
             let room = more.get_mut(..mark.len() - first.len()).unwrap_or_default();
-            match self.read(room).await {
-                Ok(read) if read > 0 => first.extend_from_slice(room.get(..read).unwrap_or_default()),
-                _ => break,
+            let mut more = ReadBuf::new(room);
+            let read =
+                std::future::poll_fn(|context| match Pin::new(&mut self.io).poll_read(context, &mut more) {
+                    Poll::Pending if self.late(context) => Poll::Ready(Ok(())),
+                    read => read,
+                });
+            if read.await.is_err() || more.filled().is_empty() {
+                break;
             }
+            first.extend_from_slice(more.filled());
         }
-        (self.received, self.arriving) = (0, None);
         let begins = first == mark;
         self.io.get_mut().unread(first.into());
         begins
@@ -128,10 +144,14 @@ impl Client {
             if outcome.is_pending() {
                 return Poll::Pending; // pingora watches how long it rests.
             }
-            (self.received, self.deadline) = (0, None);
+            (self.received, self.deadline, self.stray) = (0, None, false);
             self.connection.stage.store(HEADER, Ordering::Relaxed);
         }
-        Arriving::cut(&mut self.arriving, buffer, before);
+        if Arriving::cut(&mut self.arriving, buffer, before).is_err() {
+            // The engine refuses this in our stead, and then shuts down; were it to see the end, it could do so in silence.
+            buffer.set_filled(before);
+            buffer.put_slice(NO_REQUEST);
+        }
         self.received = self.received.saturating_add(buffer.filled().len().saturating_sub(before));
         if self.received > self.header_bytes.saturating_add(BODY_WITH_HEADER) {
             self.connection.refuse(431);
@@ -149,6 +169,23 @@ impl Client {
         ready!(self.read_on(context, buffer))?;
         let arriving = self.arriving.get_or_insert_default();
         Poll::Ready(arriving.take(buffer, before, &self.connection.chunks))
+    }
+
+    /// The request is complete, and the engine only wants to hear whether its client leaves. One empty line behind a body is
+    /// ignored (RFC 9112 §2.2). Anything else would be the next request, sent before this one is answered: it is not read
+    /// on, and the connection ends with the answer.
+    fn read_beyond(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.connection.went_on() {
+            let mut beyond = [0; 2];
+            let mut beyond = ReadBuf::new(&mut beyond);
+            ready!(self.read_on(context, &mut beyond))?;
+            match beyond.filled() {
+                [] => return Poll::Ready(Ok(())),
+                b"\r\n" | b"\n" if !self.stray => self.stray = true,
+                _ => self.connection.go_on(),
+            }
+        }
+        Poll::Pending
     }
 
     /// What was held back, then what the socket has.
@@ -188,13 +225,19 @@ impl AsyncRead for Client {
             // Whoever waits for the client has said what there was to say: do not keep it back.
             let _reported_by_the_next_write = Pin::new(&mut self.io).poll_flush(context);
         }
+        if self.connection.complete() {
+            return self.read_beyond(context);
+        }
         if self.connection.chunks.checks() {
             return self.read_chunks(context, buffer);
         }
         if self.connection.watch.websocket() {
             return poll_read_little(Pin::new(&mut self.io), context, buffer);
         }
-        self.read_on(context, buffer)
+        let before = buffer.filled().len();
+        ready!(self.read_on(context, buffer))?;
+        self.connection.read(buffer.filled().len().saturating_sub(before));
+        Poll::Ready(Ok(()))
     }
 }
 

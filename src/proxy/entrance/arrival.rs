@@ -7,9 +7,11 @@ use std::future::pending;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp as _, ReusedHttpStream};
+use pingora::protocols::Shutdown as _;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::ext::set_tcp_keepalive;
 use pingora::proxy::HttpProxy;
@@ -85,11 +87,14 @@ impl House {
     async fn serve_http1(self, client: Client, connection: &Connection) {
         let Self { app, phases, in_force, shutdown, mut no_rest, .. } = self;
         let (mut client, mut kept) = (Box::new(client), None::<HttpPersistentSettings>);
+        let mut closing = phases.door.closing();
         loop {
-            let rest = in_force.load().settings.timeouts.keep_alive;
+            let rest = kept.as_ref().map(|_| in_force.load().settings.timeouts.keep_alive);
             let begun = tokio::select! {
                 biased;
-                begun = pingora::time::timeout(rest, client.begins()) => begun.unwrap_or(false),
+                // Before anything else: what has begun came too late.
+                () = asked_to_stop(&mut closing) => false,
+                begun = begins(&mut client, rest) => begun,
                 () = asked_to_stop(&mut no_rest) => false,
             };
             if !begun {
@@ -100,11 +105,17 @@ impl House {
                 Some(kept) => kept.apply_to_session(&mut session),
                 None => begin_with(&mut session, &phases.settings),
             }
+            // The header has a time of its own; how long the connection may rest after it, `Phases::begin` says.
+            session.set_keepalive(Some(0));
             let served = connection.watch.bounded(app.process_new_http(session, &shutdown)).await;
             let Some((stream, Some(persistent))) = served.flatten().map(ReusedHttpStream::consume) else {
                 break;
             };
-            let Ok(same) = stream.into_any().downcast() else { break };
+            let Ok(mut same) = stream.into_any().downcast::<Client>() else { break };
+            if connection.went_on() {
+                same.shutdown().await;
+                break;
+            }
             if !connection.chunks.settle() {
                 break; // Where that request ended is in doubt: nothing that follows may count as one.
             }
@@ -228,7 +239,6 @@ impl House {
     }
 
     async fn say_that_this_is_tls(&self, socket: Socket, connection: &Arc<Connection>) {
-        use pingora::protocols::Shutdown as _;
         let settings = &self.phases.settings;
         connection.refuse_plain_http();
         let io = Io::Plain(socket);
@@ -255,9 +265,16 @@ impl House {
     }
 }
 
+/// Whether a request begins: the first one within a header's time, each other one while the connection may rest.
+async fn begins(client: &mut Client, rest: Option<Duration>) -> bool {
+    match rest {
+        None => client.begins().await,
+        Some(rest) => pingora::time::timeout(rest, client.begins()).await.unwrap_or(false),
+    }
+}
+
 /// The limits of a connection, for the first of its requests; pingora hands them on from request to request.
 fn begin_with(session: &mut ServerSession, settings: &Settings) {
-    session.set_keepalive(Some(settings.timeouts.keep_alive.as_secs().max(1)));
     session.set_keepalive_reuses_remaining(Some(settings.limits.keep_alive_requests.saturating_sub(1)));
 }
 

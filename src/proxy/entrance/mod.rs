@@ -5,6 +5,7 @@
 //! | `arrival` | what is settled before the first request of a connection? |
 //! | `proxy_header` | for whom does a load balancer connect? |
 //! | `clients` | does one client take everybody's connections? |
+//! | `door` | do the settings that a connection was let in by still hold? |
 //! | `tls` | how do clients reach us over TLS? |
 //! | `io` | what does a connection run over? |
 //! | `gather` | how do a header and a small body become one packet? |
@@ -15,6 +16,7 @@
 
 mod arrival;
 mod clients;
+mod door;
 pub(super) mod gather;
 pub(super) mod io;
 mod proxy_header;
@@ -33,6 +35,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::arrival::House;
 use self::clients::Clients;
+pub(super) use self::door::Door;
 pub(super) use self::tls::Prepared;
 pub use self::tls::TlsError;
 use super::App;
@@ -61,7 +64,8 @@ pub struct Proxy {
     replacer: Replacer,
 }
 
-/// Puts other settings in force while a proxy serves. Requests under way keep those that they began with.
+/// Puts other settings in force while a proxy serves. Requests under way keep those that they began with; a connection
+/// ends after its request where it was let in by other terms.
 #[derive(Clone)]
 pub struct Replacer {
     in_force: Arc<ArcSwap<Phases>>,
@@ -79,9 +83,15 @@ impl Replacer {
     pub fn replace(&self, settings: Settings, auth: Arc<Auth>) -> Result<(), SetupError> {
         let (access_log, request_ids) = (Arc::clone(&self.access_log), Arc::clone(&self.request_ids));
         let streams = Arc::clone(&self.streams);
-        let phases = Arc::new(Phases::new(settings, auth, access_log, request_ids, streams)?);
+        let mut phases = Phases::new(settings, auth, access_log, request_ids, streams)?;
+        let old_door = Arc::clone(&self.in_force.load().door);
+        phases.door = phases.door.or_same(&old_door);
+        let phases = Arc::new(phases);
         show_expiries(&phases);
         let old = self.in_force.swap(Arc::clone(&phases));
+        if !Arc::ptr_eq(&phases.door, &old.door) {
+            old.door.close();
+        }
         phases.upstreams.take_over(&old.upstreams, phases.auth.metrics());
         Ok(())
     }
@@ -168,7 +178,9 @@ impl Proxy {
         let (mut connections, draining) = (JoinSet::new(), shutdown.clone());
         let (ending_rest, no_rest) = watch::channel(false);
         let (clients, remarks) = (Arc::new(Clients::default()), Arc::new(Remarks::default()));
-        self.replacer.in_force.load().upstreams.start();
+        let in_force = self.replacer.in_force.load_full();
+        in_force.upstreams.start(in_force.auth.metrics());
+        drop(in_force);
         let _sweeper = self.replacer.sweep(shutdown.clone());
         loop {
             let room = connections.len() < self.replacer.in_force.load().settings.limits.connections;

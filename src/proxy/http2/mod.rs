@@ -68,7 +68,7 @@ pub(super) async fn serve(
     let digest = Arc::new(Digest::default());
     let resets = Arc::new(Resets::new(limits.http2_resets));
     let (mut streams, mut malformed) = (JoinSet::new(), 0);
-    let stop = shutdown.clone();
+    let (stop, mut closing) = (shutdown.clone(), phases.door.closing());
     // Set while nothing is under way: when to say goodbye, and after that, when to hang up. The first request is due as
     // soon as one of HTTP/1.1 is.
     let mut rest = pin!(sleep(times.header_read));
@@ -78,7 +78,7 @@ pub(super) async fn serve(
     loop {
         let accepted = tokio::select! {
             biased;
-            () = either(asked_to_stop(&mut shutdown), old.as_mut()), if !leaving => {
+            () = either(either(asked_to_stop(&mut shutdown), asked_to_stop(&mut closing)), old.as_mut()), if !leaving => {
                 leaving = true;
                 h2.graceful_shutdown();
                 rest.as_mut().reset(Instant::now() + LAST_WORDS);
@@ -165,6 +165,11 @@ fn begin(
     resets: &Arc<Resets>,
     phases: &Phases,
 ) -> Option<Exchange> {
+    if phases.door.is_closed() {
+        // It was not processed, and may be asked anew on a connection that comes in as is asked now (RFC 9113 §8.7).
+        session.shutdown_with_reason(h2::Reason::REFUSED_STREAM);
+        return None;
+    }
     if session.req_header().method == Method::CONNECT {
         let refusal = ResponseHeader::build(StatusCode::METHOD_NOT_ALLOWED, Some(0)).ok()?;
         let _gone_already = session.write_response_header(Box::new(refusal), true);

@@ -22,7 +22,6 @@ use super::pool::Pool;
 use super::rewrite::Rewrite;
 use super::{balance, tls};
 use crate::identity::headers::Layout;
-use crate::metrics::Metrics;
 use crate::proxy::settings::{self, Balance, Ejection, HealthCheck, SetupError};
 
 /// How often one request may try to connect.
@@ -76,7 +75,6 @@ impl Upstream {
         resolver: &Arc<Resolver>,
         system: &mut Option<Arc<CaType>>,
         layout: &Layout,
-        metrics: &Metrics,
     ) -> Result<Self, SetupError> {
         for (name, _) in &upstream.headers {
             if layout.reserved(name) || NOT_FOR_OPERATORS.contains(&name.as_str()) {
@@ -87,7 +85,7 @@ impl Upstream {
         let credentials = upstream.tls.as_ref().map(|tls| tls::credentials(tls, system)).transpose()?;
         Ok(Self {
             name: upstream.name.as_str().into(),
-            pool: Pool::new(upstream, Arc::clone(resolver), metrics)?,
+            pool: Pool::new(upstream, Arc::clone(resolver))?,
             peers: Peers::new(upstream, credentials),
             balance: upstream.balance,
             ejection: upstream.ejection,
@@ -229,7 +227,24 @@ mod tests {
     fn app(change: impl FnOnce(&mut settings::Upstream)) -> Result<Upstream, SetupError> {
         let mut settings = upstream_at(&[1, 2, 3]);
         change(&mut settings);
-        Upstream::new(&settings, &Arc::default(), &mut None, &layout(), &Metrics::new())
+        Upstream::new(&settings, &Arc::default(), &mut None, &layout())
+    }
+
+    #[test]
+    fn what_the_operator_sets_has_no_twin() {
+        let name = HeaderName::from_static("x-api-key");
+        let app = app(|settings| settings.headers = vec![(name.clone(), HeaderValue::from_static("ours"))]);
+        let app = app.unwrap();
+        let backend = Arc::clone(&app.pool().backends()[0]);
+        let mut headers = HeaderMap::new();
+        for twin in ["x-api-key", "x_api_key", "x.api-key", "x-api-keys", "y-api-key"] {
+            headers.append(HeaderName::from_static(twin), HeaderValue::from_static("theirs"));
+        }
+        app.prepare(&mut headers, &backend);
+        let mut left: Vec<_> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        left.sort_unstable();
+        assert_eq!(left, [("x-api-key", &b"ours"[..]), ("x-api-keys", b"theirs"), ("y-api-key", b"theirs")]);
     }
 
     fn port(backend: &Backend) -> u16 {

@@ -2,9 +2,10 @@
 //!
 //! pingora hands the reason of a failed TLS handshake on as text inside its own, and puts the local address where a cause
 //! would be, so what rustls says is recognised by its words; what is not recognised is passed on as it is. The alerts are
-//! those of RFC 8446 §6.2. What an app sent is never quoted.
+//! those of RFC 8446 §6.2. What an app sent is never quoted, nor taken for rustls's words.
 
 use std::borrow::Cow;
+use std::io;
 
 use pingora::{Error, ErrorType};
 
@@ -98,13 +99,23 @@ pub(crate) fn of_connection(error: &Error) -> Cow<'static, str> {
 /// Why an app broke off what was begun, if that is its TLS. With TLS 1.3 a server looks at our certificate after the
 /// handshake has ended for us.
 pub(crate) fn of_exchange(error: &Error) -> Option<Cow<'static, str>> {
-    let text = error.to_string();
+    let text = said_by_the_transport(error)?;
     if let Some((_, meaning)) = KNOWN.iter().find(|(said, _)| text.contains(said)) {
         return Some((*meaning).into());
     }
     let (_, alert) = text.split_once(ALERT)?;
     let alert = REFUSING.iter().find(|name| alert.starts_with(**name))?;
     Some(format!("it refuses the certificate that we show (cert_file): {alert}").into())
+}
+
+/// What was said below HTTP, where an app's own words do not get: errors of HTTP may quote them.
+fn said_by_the_transport(error: &Error) -> Option<String> {
+    if *error.root_etype() == ErrorType::TLSHandshakeFailure {
+        return Some(error.to_string());
+    }
+    let root = error.root_cause();
+    let io = root.downcast_ref::<io::Error>().or_else(|| root.downcast_ref::<h2::Error>()?.get_io())?;
+    Some(io.to_string())
 }
 
 /// rustls's words within pingora's.
@@ -130,5 +141,20 @@ mod tests {
         let error = Error::explain(ErrorType::BindError, "no such address");
         assert!(of_connection(&error).contains("no such address"));
         assert_eq!(of_exchange(&error), None);
+    }
+
+    #[test]
+    fn nobody_forges_what_tls_says() {
+        let words = "received fatal alert: CertificateRequired";
+        let by_the_app = |kind| Error::explain(kind, format!("buf: {words:?}"));
+        for kind in [ErrorType::InvalidHTTPHeader, ErrorType::ReadError, ErrorType::H2Error] {
+            let error = by_the_app(kind);
+            assert_eq!(of_exchange(&error), None, "{error}");
+            let said = of_connection(&error);
+            assert!(!said.contains("alert") && !said.contains("certificate"), "{said}");
+        }
+        let by_tls = io::Error::new(io::ErrorKind::InvalidData, words);
+        let error = Error::because(ErrorType::ReadError, "while reading response headers", by_tls);
+        assert!(of_exchange(&error.more_context("upstream")).unwrap().contains("cert_file"));
     }
 }

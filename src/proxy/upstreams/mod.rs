@@ -53,11 +53,7 @@ struct Rule {
 
 impl Upstreams {
     /// Prepares all of them and reads their files; opens no connection and looks no name up.
-    pub(super) fn new(
-        upstreams: &[settings::Upstream],
-        layout: &Layout,
-        metrics: &Metrics,
-    ) -> Result<Self, SetupError> {
+    pub(super) fn new(upstreams: &[settings::Upstream], layout: &Layout) -> Result<Self, SetupError> {
         if upstreams.is_empty() {
             return Err(SetupError::NoServer("app".into()));
         }
@@ -66,7 +62,7 @@ impl Upstreams {
             Ok(Rule {
                 hosts: settings.hosts.clone(),
                 path: settings.path.trim_end_matches('/').into(),
-                upstream: Arc::new(Upstream::new(settings, &resolver, &mut system, layout, metrics)?),
+                upstream: Arc::new(Upstream::new(settings, &resolver, &mut system, layout)?),
             })
         };
         let mut rules = upstreams.iter().map(rule).collect::<Result<Vec<Rule>, SetupError>>()?;
@@ -100,10 +96,10 @@ impl Upstreams {
     }
 
     /// Begins to watch over the servers: names are kept fresh, health is asked for. Within a runtime.
-    pub(super) fn start(&self) {
+    pub(super) fn start(&self, metrics: &Metrics) {
         let mut tasks = JoinSet::new();
         for rule in &self.rules {
-            rule.upstream.pool().report();
+            rule.upstream.pool().report(metrics);
             for place in 0..rule.upstream.pool().servers() {
                 let upstream = Arc::clone(&rule.upstream);
                 tasks.spawn(async move { upstream.pool().keep_fresh(place).await });
@@ -134,9 +130,21 @@ impl Upstreams {
             }
         }
         if old.stop() {
-            self.start();
+            self.start(metrics);
         }
     }
+}
+
+/// Reads the files that the apps are spoken to with, and nothing of the system's.
+///
+/// # Errors
+/// The first one that does not do.
+pub(super) fn try_files(upstreams: &[settings::Upstream]) -> Result<(), SetupError> {
+    let mut system = Some(Vec::new().into());
+    upstreams.iter().filter_map(|upstream| upstream.tls.as_ref()).try_for_each(|tls| {
+        let _they_do = tls::credentials(tls, &mut system)?;
+        Ok(())
+    })
 }
 
 /// pingora's settings for connections to all apps. It trusts nobody by itself: each https peer says whom.
@@ -152,6 +160,8 @@ pub(super) fn server_conf(upstreams: &[settings::Upstream]) -> ServerConf {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::gate::{Origin, Origins};
     use crate::identity::headers::{Claim, Preset};
@@ -174,7 +184,7 @@ mod tests {
             ..upstream_at(&[80])
         };
         let all: Vec<_> = rules.iter().map(upstream).collect();
-        Upstreams::new(&all, &layout(), &Metrics::new()).unwrap()
+        Upstreams::new(&all, &layout()).unwrap()
     }
 
     #[test]
@@ -222,20 +232,55 @@ mod tests {
     fn one_app_for_everything() {
         let all = upstreams(&[("app", &[], "/")]);
         assert_eq!(all.of(None, "/any;thing").map(|up| up.name()), Ok("app"));
-        assert!(matches!(Upstreams::new(&[], &layout(), &Metrics::new()), Err(SetupError::NoServer(_))));
+        assert!(matches!(Upstreams::new(&[], &layout()), Err(SetupError::NoServer(_))));
         let nowhere = [upstream_at(&[])];
-        assert!(matches!(Upstreams::new(&nowhere, &layout(), &Metrics::new()), Err(SetupError::NoServer(_))));
+        assert!(matches!(Upstreams::new(&nowhere, &layout()), Err(SetupError::NoServer(_))));
+    }
+
+    /// What a configuration that is only tried says must not stand in the metrics.
+    #[test]
+    fn settings_that_are_not_in_force_say_nothing() {
+        let metrics = Metrics::new();
+        let tried = upstreams(&[("tried", &[], "/")]);
+        assert!(!metrics.expose().contains("upstream_healthy{"));
+        tried.rules[0].upstream.pool().report(&metrics);
+        assert!(metrics.expose().contains("upstream_healthy{upstream=\"tried\""));
+    }
+
+    /// What only a health check could bring back is back when there are no checks any more.
+    #[test]
+    fn servers_that_are_not_asked_any_more_are_taken_for_well() {
+        let check = settings::HealthCheck {
+            path: "/".into(),
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            healthy_after: 1,
+            unhealthy_after: 1,
+        };
+        let with = |health| {
+            let upstream = settings::Upstream { health, ..upstream_at(&[81]) };
+            Upstreams::new(&[upstream], &layout()).unwrap()
+        };
+        let well = |all: &Upstreams| all.rules[0].upstream.pool().backends()[0].well();
+        let old = with(Some(check.clone()));
+        old.rules[0].upstream.pool().backends()[0].checked(false, &check);
+        assert!(!well(&old));
+        for (health, want) in [(Some(check), false), (None, true)] {
+            let new = with(health);
+            new.take_over(&old, &Metrics::new());
+            assert_eq!(well(&new), want);
+        }
     }
 
     #[tokio::test]
     async fn new_settings_take_the_watch_over() {
         let metrics = Metrics::new();
-        let with = |ports: &[u16]| Upstreams::new(&[upstream_at(ports)], &layout(), &metrics).unwrap();
+        let with = |ports: &[u16]| Upstreams::new(&[upstream_at(ports)], &layout()).unwrap();
         let watched = |all: &Upstreams| all.tasks.lock().unwrap().is_some();
         let (old, new, unserved) = (with(&[81, 82]), with(&[82, 83]), with(&[82, 83]));
         unserved.take_over(&old, &metrics);
         assert!(!watched(&unserved), "nobody serves yet");
-        old.start();
+        old.start(&metrics);
         let ejection = settings::Ejection { failures: 1, ..settings::Ejection::default() };
         for backend in old.rules[0].upstream.pool().backends().iter() {
             backend.failed(1, ejection);

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr as Inet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -40,7 +40,8 @@ struct Server {
     own_host: HeaderValue,
     name: Option<Name>,
     backends: Mutex<Vec<Arc<Backend>>>,
-    healthy: Gauge,
+    /// Once it is in force.
+    healthy: OnceLock<Gauge>,
 }
 
 /// A server that was given by name.
@@ -61,11 +62,7 @@ struct Times {
 
 impl Pool {
     /// Of these servers. Looks nothing up.
-    pub(super) fn new(
-        upstream: &settings::Upstream,
-        resolver: Arc<Resolver>,
-        metrics: &Metrics,
-    ) -> Result<Self, SetupError> {
+    pub(super) fn new(upstream: &settings::Upstream, resolver: Arc<Resolver>) -> Result<Self, SetupError> {
         if upstream.servers.is_empty() {
             return Err(SetupError::NoServer(upstream.name.clone()));
         }
@@ -84,7 +81,6 @@ impl Pool {
                     (format!("unix:{}", path.display()), "localhost".to_owned(), None, Some(address))
                 }
             };
-            let healthy = metrics.upstream_healthy(&upstream.name, &label);
             let backends = address.map(|address| Arc::new(Backend::new(address, place)));
             Ok(Server {
                 // A host that is no header value could not be resolved either.
@@ -92,7 +88,7 @@ impl Pool {
                 label: label.into(),
                 name,
                 backends: Mutex::new(backends.into_iter().collect()),
-                healthy,
+                healthy: OnceLock::new(),
             })
         };
         let servers = upstream.servers.iter().enumerate().map(server).collect::<Result<_, SetupError>>()?;
@@ -174,9 +170,12 @@ impl Pool {
         self.publish();
     }
 
-    /// Says in the metrics how every server is. What is not in force says nothing.
-    pub(super) fn report(&self) {
-        self.servers.iter().for_each(Server::report);
+    /// Says in these metrics how every server is, from now on. What is not in force says nothing.
+    pub(super) fn report(&self, metrics: &Metrics) {
+        for server in &self.servers {
+            server.healthy.get_or_init(|| metrics.upstream_healthy(&self.upstream, &server.label));
+            server.report();
+        }
     }
 
     async fn refresh(&self, place: usize) -> Option<Instant> {
@@ -243,8 +242,9 @@ impl Server {
 
     /// A server without an address takes no requests.
     fn report(&self) {
-        let well = self.lock().iter().any(|backend| backend.well());
-        self.healthy.set(i64::from(well));
+        if let Some(healthy) = self.healthy.get() {
+            healthy.set(i64::from(self.lock().iter().any(|backend| backend.well())));
+        }
     }
 
     /// The addresses now; those that stay keep what is known of them.
@@ -275,7 +275,7 @@ mod tests {
     fn pool(resolver: Resolver) -> Pool {
         let servers = vec![settings::Server::Tcp { host: "app.test".into(), port: 8080 }];
         let upstream = settings::Upstream { servers, ..settings::Upstream::default() };
-        Pool::new(&upstream, Arc::new(resolver), &Metrics::new()).unwrap()
+        Pool::new(&upstream, Arc::new(resolver)).unwrap()
     }
 
     fn addresses(pool: &Pool) -> Vec<String> {
@@ -323,7 +323,7 @@ mod tests {
 
     /// What the metrics say of the server.
     fn healthy(pool: &Pool) -> i64 {
-        pool.servers[0].healthy.get()
+        pool.servers[0].healthy.get().unwrap().get()
     }
 
     /// Every request that finds no connection looks names up: a flood of them must not become one of questions.
@@ -349,7 +349,7 @@ mod tests {
     async fn a_server_is_healthy_once_its_name_resolves() {
         let dns = Dns::start(1, &[]).await;
         let pool = pool(dns.resolver());
-        pool.report();
+        pool.report(&Metrics::new());
         assert_eq!(healthy(&pool), 0, "nothing is known of it");
         pool.look_up().await;
         assert!(pool.backends().is_empty());
@@ -362,23 +362,6 @@ mod tests {
         tokio::time::sleep(RETRY).await;
         pool.look_up().await;
         assert_eq!(healthy(&pool), 1, "the last known addresses stay in use");
-    }
-
-    /// What a configuration that is only tried says must not stand in the metrics.
-    #[tokio::test]
-    async fn settings_that_are_not_in_force_say_nothing() {
-        let (dns, metrics) = (Dns::start(60, &[ONE]).await, Metrics::new());
-        let with = || {
-            let servers = vec![settings::Server::Tcp { host: "app.test".into(), port: 8080 }];
-            let upstream = settings::Upstream { servers, ..settings::Upstream::default() };
-            Pool::new(&upstream, Arc::new(dns.resolver()), &metrics).unwrap()
-        };
-        let in_force = with();
-        let _tried = with();
-        assert_eq!(healthy(&in_force), 0);
-        in_force.look_up().await;
-        let _tried = with();
-        assert_eq!(healthy(&in_force), 1);
     }
 
     #[tokio::test]

@@ -1,8 +1,8 @@
 //! By which way did a request come, and what does the upstream learn of it? The client's address, the request's name and
 //! its trace: from the connection alone, or, where the peer is one of the operator's own hops, from what that hop says.
 //!
-//! Guarantees: nothing that an untrusted peer writes counts or is passed on. `X-Forwarded-For` is read, or `Forwarded` if
-//! there is none of it, never both. Called after pingora has removed what `Connection` names, so nothing set here can be
+//! Guarantees: nothing that an untrusted peer writes counts or is passed on. One of `X-Forwarded-For` and `Forwarded` is
+//! read, which the operator chooses: a hop that writes one may pass on what a client wrote into the other. Called after pingora has removed what `Connection` names, so nothing set here can be
 //! named away (CVE-2025-48865).
 
 mod cookies;
@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::net::hops::ClientHeader;
 use crate::net::{TraceParent, TrustedProxies, hops};
 use crate::ops::RequestId;
 
@@ -48,6 +49,7 @@ impl Way {
         headers: &HeaderMap,
         peer: Option<IpAddr>,
         trusted: &TrustedProxies,
+        header: ClientHeader,
     ) -> Option<Box<Self>> {
         if !peer.map_or(trusted.unix(), |peer| trusted.contains(peer)) {
             return None;
@@ -55,10 +57,13 @@ impl Way {
         let mut addresses = Vec::with_capacity(4);
         addresses.extend(peer.map(|peer| peer.to_canonical()));
         let nearest = addresses.len();
-        if headers.contains_key(X_FORWARDED_FOR) {
-            hops::walk(trusted, hops::x_forwarded_for(headers), |address| addresses.push(address));
-        } else {
-            hops::walk(trusted, hops::forwarded(headers), |address| addresses.push(address));
+        match header {
+            ClientHeader::XForwardedFor => {
+                hops::walk(trusted, hops::x_forwarded_for(headers), |address| addresses.push(address));
+            }
+            ClientHeader::Forwarded => {
+                hops::walk(trusted, hops::forwarded(headers), |address| addresses.push(address));
+            }
         }
         let client = addresses.get(nearest..).and_then(|named| named.last()).copied();
         addresses.reverse();
@@ -131,9 +136,13 @@ mod tests {
     }
 
     fn read(peer: &str, lines: &[(&'static str, &str)]) -> Option<Box<Way>> {
+        read_in(ClientHeader::XForwardedFor, peer, lines)
+    }
+
+    fn read_in(header: ClientHeader, peer: &str, lines: &[(&'static str, &str)]) -> Option<Box<Way>> {
         let trusted = TrustedProxies::parse(["10.0.0.0/8", "unix"]).unwrap();
         let peer = (peer != "unix").then(|| peer.parse().unwrap());
-        Way::read(&headers(lines), peer, &trusted)
+        Way::read(&headers(lines), peer, &trusted, header)
     }
 
     /// What the upstream is told besides the public host.
@@ -160,17 +169,26 @@ mod tests {
         assert_eq!(client("11.0.0.1"), None);
         assert!(read("10.0.0.1", &[]).unwrap().client.is_none());
         let nobody = TrustedProxies::default();
-        assert!(Way::read(&headers(&says), "127.0.0.1".parse().ok(), &nobody).is_none());
-        assert!(Way::read(&headers(&says), None, &nobody).is_none());
+        for peer in ["127.0.0.1".parse().ok(), None] {
+            assert!(Way::read(&headers(&says), peer, &nobody, ClientHeader::XForwardedFor).is_none());
+        }
     }
 
     #[test]
     fn one_of_the_two_headers_is_read() {
-        let client = |lines: &[_]| read("10.0.0.1", lines).unwrap().client.map(|c| c.to_string());
+        let client = |header, lines: &[_]| {
+            read_in(header, "10.0.0.1", lines).unwrap().client.map(|client| client.to_string())
+        };
         let (x, standard) = (("x-forwarded-for", "192.0.2.1"), ("forwarded", "for=192.0.2.2"));
-        assert_eq!(client(&[x, standard]).as_deref(), Some("192.0.2.1"));
-        assert_eq!(client(&[standard]).as_deref(), Some("192.0.2.2"));
-        assert_eq!(client(&[("x-forwarded-for", "nonsense"), standard]), None);
+        for (header, lines, want) in [
+            (ClientHeader::XForwardedFor, &[x, standard][..], Some("192.0.2.1")),
+            (ClientHeader::XForwardedFor, &[standard], None),
+            (ClientHeader::XForwardedFor, &[("x-forwarded-for", "nonsense"), standard], None),
+            (ClientHeader::Forwarded, &[x, standard], Some("192.0.2.2")),
+            (ClientHeader::Forwarded, &[x], None),
+        ] {
+            assert_eq!(client(header, lines).as_deref(), want, "{header:?} {lines:?}");
+        }
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub(crate) struct RawProxy {
     /// The load balancers and gateways in front, whose `X-Forwarded-For`, `traceparent` and `X-Request-Id` count:
     /// addresses, networks such as `10.0.0.0/8`, and `unix` for whoever reaches a Unix socket.
     pub(crate) trusted_proxies: Vec<String>,
+    /// In which header these say whom a request is from. The other one is not read: they may let pass what a client has
+    /// written into it.
+    pub(crate) client_header: RawClientHeader,
     /// The load balancers that begin every connection with a PROXY header (version 1 or 2), written as in
     /// `trusted_proxies`. From everybody else such a header is refused.
     pub(crate) proxy_protocol: Vec<String>,
@@ -70,6 +73,7 @@ impl Default for RawProxy {
             pass_host: true,
             upstreams: Vec::new(),
             trusted_proxies: Vec::new(),
+            client_header: RawClientHeader::default(),
             proxy_protocol: Vec::new(),
             forwarded: false,
             websocket_origins: OneOrMany::One("own".into()),
@@ -80,4 +84,15 @@ impl Default for RawProxy {
             limits: RawLimits::default(),
         }
     }
+}
+
+/// A header in which hops name the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawClientHeader {
+    /// The one that everybody writes.
+    #[default]
+    XForwardedFor,
+    /// That of RFC 7239.
+    Forwarded,
 }

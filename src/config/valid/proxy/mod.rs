@@ -17,9 +17,10 @@ use super::sites::Sites;
 use crate::config::check::Check;
 use crate::config::finding::Mistake;
 use crate::config::key::KeyPath;
-use crate::config::raw::RawProxy;
+use crate::config::raw::{RawClientHeader, RawProxy};
 use crate::identity::headers::Layout;
 use crate::net::TrustedProxies;
+use crate::net::hops::ClientHeader;
 
 pub use health::{Ejection, HealthCheck};
 pub use limits::{Limits, Timeouts, UpstreamTimeouts};
@@ -39,6 +40,8 @@ pub struct Proxy {
     pub upstreams: Vec<Upstream>,
     /// The hops in front whose word about the client counts; may be nobody.
     pub trusted: TrustedProxies,
+    /// In which header they say whom a request is from.
+    pub client_header: ClientHeader,
     /// The peers that begin every connection with a PROXY header; may be nobody.
     pub proxy_protocol: TrustedProxies,
     /// Whether upstreams get `Forwarded` too.
@@ -118,6 +121,10 @@ pub(super) fn check(raw: &RawProxy, around: &Around<'_>, check: &mut Check<'_>) 
         listen: listen?,
         upstreams: upstreams.into_iter().map(|(_, upstream)| upstream).collect(),
         trusted: trusted?,
+        client_header: match raw.client_header {
+            RawClientHeader::XForwardedFor => ClientHeader::XForwardedFor,
+            RawClientHeader::Forwarded => ClientHeader::Forwarded,
+        },
         proxy_protocol: proxy_protocol?,
         forwarded: raw.forwarded,
         websocket_origins: websocket_origins?,

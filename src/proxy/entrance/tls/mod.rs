@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
@@ -75,9 +76,19 @@ pub enum TlsError {
     },
 }
 
+/// What is asked of clients in TLS.
+#[derive(Clone, PartialEq, Eq)]
+pub(in crate::proxy) struct Asked {
+    only_tls13: bool,
+    clients: Option<ClientCertificates>,
+    /// What the authorities' file says.
+    authorities: Vec<CertificateDer<'static>>,
+}
+
 /// What a set of settings makes of TLS.
 pub(in crate::proxy) struct Prepared {
     acceptor: TlsAcceptor,
+    pub(in crate::proxy) asked: Asked,
     /// The file of every certificate, and when it runs out, in seconds since 1970.
     pub(in crate::proxy) expiries: Vec<(PathBuf, i64)>,
 }
@@ -98,7 +109,11 @@ impl Prepared {
             file: first.chain.clone(),
             reason: error.to_string(),
         };
-        let verifier = verifier(tls.clients.as_ref())?;
+        let authorities = match &tls.clients {
+            Some(clients) => files::certificates(&clients.ca_file)?,
+            None => Vec::new(),
+        };
+        let verifier = verifier(tls.clients.as_ref(), &authorities)?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .map_err(unusable)?
@@ -110,7 +125,8 @@ impl Prepared {
         }
         config.ticketer = ring::Ticketer::new().map_err(unusable)?;
         let expiries = pairs.into_iter().map(|pair| (pair.file, pair.expires)).collect();
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), expiries })
+        let asked = Asked { only_tls13: tls.only_tls13, clients: tls.clients.clone(), authorities };
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), asked, expiries })
     }
 
     /// Whether a connection that begins with this byte can be TLS at all, or is HTTP in the clear.
@@ -132,13 +148,16 @@ pub(super) fn speaks_http2(stream: &TlsStream<Socket>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(HTTP2)
 }
 
-fn verifier(clients: Option<&ClientCertificates>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+fn verifier(
+    clients: Option<&ClientCertificates>,
+    issuers: &[CertificateDer<'static>],
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let Some(clients) = clients else { return Ok(WebPkiClientVerifier::no_client_auth()) };
     let file = &clients.ca_file;
     let unusable = |reason: String| TlsError::Unusable { file: file.clone(), reason };
     let mut authorities = RootCertStore::empty();
-    for authority in files::certificates(file)? {
-        authorities.add(authority).map_err(|error| unusable(error.to_string()))?;
+    for issuer in issuers {
+        authorities.add(issuer.clone()).map_err(|error| unusable(error.to_string()))?;
     }
     let provider = Arc::new(ring::default_provider());
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider);
