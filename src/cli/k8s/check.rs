@@ -176,9 +176,16 @@ fn service(config: &Config, name: Option<&str>) -> Finding {
     }
     let meaning = format!(
         "{name} leads to something else than Anteroom, the app most likely: it answered {status} where Anteroom says who is \
-         signed in. Set the Service's targetPort to the name of Anteroom's port, anteroom-http."
+         signed in. Set the Service's targetPort to the name of Anteroom's port, for its first port by: kubectl patch service \
+         {} --type=json -p '[{{\"op\":\"replace\",\"path\":\"/spec/ports/0/targetPort\",\"value\":\"anteroom-http\"}}]'",
+        short(name)
     );
     Finding::problem("service", NAME, meaning, &[])
+}
+
+/// A Service's name as the cluster knows it, in its own namespace.
+fn short(name: &str) -> &str {
+    name.split(['.', ':']).next().unwrap_or(name)
 }
 
 fn probes(config: &Config, addresses: &[IpAddr]) -> Vec<Finding> {
