@@ -3,4 +3,5 @@
 
 mod check;
 mod inject;
+mod pod;
 mod probes;

@@ -20,6 +20,8 @@ pub const HTTP: (&str, u16) = ("anteroom-http", 4180);
 pub const OPS: (&str, u16) = ("ops", 4181);
 /// The port that hands probes of the app on.
 pub const PROBES: (&str, u16) = ("probes", 4183);
+/// The user, and the group, that Anteroom runs as.
+pub(super) const USER: u64 = 65532;
 /// Seconds from SIGTERM to the end: `ops.shutdown_delay`, `ops.drain_timeout` and five more.
 pub(super) const GRACE: u64 = 30;
 
@@ -56,9 +58,9 @@ impl Sidecar {
         super::yaml::fresh(&vec![self.container()].into())
     }
 
-    /// The volumes that it needs, in YAML: for `volumes:`.
+    /// The volumes that it needs, in YAML: for `volumes:` of a pod that has an `fsGroup`.
     pub fn volumes_yaml(&self) -> String {
-        super::yaml::fresh(&self.volumes().into())
+        super::yaml::fresh(&self.volumes(true).into())
     }
 
     pub(super) fn container(&self) -> Node {
@@ -93,8 +95,8 @@ impl Sidecar {
         ]);
         let security = Node::from([
             ("runAsNonRoot", true.into()),
-            ("runAsUser", 65532.into()),
-            ("runAsGroup", 65532.into()),
+            ("runAsUser", USER.into()),
+            ("runAsGroup", USER.into()),
             ("allowPrivilegeEscalation", false.into()),
             ("readOnlyRootFilesystem", true.into()),
             ("capabilities", [("drop", vec!["ALL".into()].into())].into()),
@@ -119,7 +121,8 @@ impl Sidecar {
         super::yaml::Value::Map(wanted.map(|(key, value)| (key.into(), value)).collect()).into()
     }
 
-    pub(super) fn volumes(&self) -> Vec<Node> {
+    /// `shared`: whether the pod has a group, to which the kubelet gives the files.
+    pub(super) fn volumes(&self, shared: bool) -> Vec<Node> {
         let item = |key: &str, path: &str| Node::from([("key", key.into()), ("path", path.into())]);
         let config = Node::from([
             ("name", quoted(&self.config_map)),
@@ -128,8 +131,9 @@ impl Sidecar {
         let secrets = ["client-secret", "session-keys"].map(|key| item(key, &format!("secrets/{key}")));
         let secret = Node::from([("name", quoted(&self.secret)), ("items", secrets.to_vec().into())]);
         let sources = vec![[("configMap", config)].into(), [("secret", secret)].into()];
-        // 0444: the pod may have no group that Anteroom is in, and no other container mounts this volume.
-        let projected = Node::from([("defaultMode", 292.into()), ("sources", sources.into())]);
+        // 0440, or 0444 where there is no group that Anteroom is in; no other container mounts this volume.
+        let mode = if shared { 288 } else { 292 };
+        let projected = Node::from([("defaultMode", mode.into()), ("sources", sources.into())]);
         vec![
             [("name", FILES.into()), ("projected", projected)].into(),
             [("name", STORE.into()), ("emptyDir", [("sizeLimit", quoted("128Mi"))].into())].into(),

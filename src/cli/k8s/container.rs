@@ -26,7 +26,12 @@ pub(super) fn container(args: &ContainerArgs, terminal: &mut Terminal<'_>) -> io
     let sidecar = crate::kube::Sidecar { probes: args.probes, ..args.sidecar.sidecar() };
     let yaml = if args.volumes { sidecar.volumes_yaml() } else { sidecar.container_yaml() };
     write!(terminal.out, "{yaml}")?;
-    if !args.volumes {
+    if args.volumes {
+        writeln!(
+            terminal.err,
+            "The files are for the pod's group alone: set the pod's securityContext.fsGroup, to 65532 if it has none."
+        )?;
+    } else {
         let place = if args.sidecar.native { "initContainers" } else { "extraContainers or containers" };
         writeln!(
             terminal.err,

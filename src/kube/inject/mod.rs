@@ -5,6 +5,7 @@
 //! | `find` | which workload, and which Service? |
 //! | `pod` | what of the pod changes? |
 //! | `app` | which container is the app, and how is it reached? |
+//! | `group` | how does Anteroom read its secrets without everybody else being able to? |
 //! | `probes` | how does the kubelet still reach the app? |
 //! | `service` | how do requests arrive at Anteroom instead of the app? |
 //!
@@ -14,6 +15,7 @@
 
 mod app;
 mod find;
+mod group;
 mod pod;
 mod probes;
 mod service;

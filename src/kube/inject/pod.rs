@@ -4,7 +4,7 @@
 use super::super::yaml::{Node, Value};
 use super::super::{Refusal, sidecar};
 use super::app::{self, App};
-use super::{Notes, Wishes, probes};
+use super::{Notes, Wishes, group, probes};
 
 /// At the pod: that this command has put Anteroom there, and in which version. It may then take it out again.
 const MARK: &str = "anteroom.dev/injected";
@@ -38,7 +38,7 @@ pub(super) fn inject(
         }
         None => String::new(),
     };
-    let several = several(workload, kind)?;
+    let (several, claims) = (several(workload, kind)?, claims(workload, kind)?);
     let pod = match kind {
         "Pod" => workload,
         _ => part(part(workload, "spec", kind)?, "template", "spec")?,
@@ -92,7 +92,8 @@ pub(super) fn inject(
         let list = spec.get_or_make(other, "spec", Value::List(Vec::new()))?;
         list.items_mut(other)?.retain(|container| !is_ours(container));
     }
-    volumes(spec, &sidecar, injected)?;
+    let shared = group::shared(spec, claims, notes)?;
+    volumes(spec, sidecar.volumes(shared), injected)?;
     grace(spec, notes)?;
     let how =
         if sidecar.native { "as a native sidecar (Kubernetes 1.29 or later)" } else { "as a container" };
@@ -151,6 +152,15 @@ fn several(workload: &Node, kind: &str) -> Result<bool, Refusal> {
     let spec = workload.get("spec", kind)?;
     let replicas = spec.map(|spec| spec.get("replicas", "spec")).transpose()?.flatten();
     Ok(kind == "DaemonSet" || replicas.is_some_and(|replicas| replicas.number().is_none_or(|n| n > 1)))
+}
+
+/// Whether the pods come with claims that they do not name themselves.
+fn claims(workload: &Node, kind: &str) -> Result<bool, Refusal> {
+    if kind != "StatefulSet" {
+        return Ok(false);
+    }
+    let spec = workload.get("spec", kind)?;
+    Ok(spec.map(|spec| spec.get("volumeClaimTemplates", "spec")).transpose()?.flatten().is_some())
 }
 
 /// Pods in which Anteroom would guard nothing, or could not run.
@@ -217,7 +227,7 @@ fn put(spec: &mut Node, list: &str, nodes: Vec<Node>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn volumes(spec: &mut Node, sidecar: &super::super::Sidecar, injected: bool) -> Result<(), Refusal> {
+fn volumes(spec: &mut Node, ours: Vec<Node>, injected: bool) -> Result<(), Refusal> {
     if !injected {
         for volume in
             spec.get("volumes", "spec")?.map(|v| v.items("volumes")).transpose()?.unwrap_or_default()
@@ -230,7 +240,7 @@ fn volumes(spec: &mut Node, sidecar: &super::super::Sidecar, injected: bool) -> 
             }
         }
     }
-    put(spec, "volumes", sidecar.volumes())
+    put(spec, "volumes", ours)
 }
 
 /// The app goes on a little, so that what Anteroom still gets for it is answered.

@@ -201,6 +201,42 @@ fn services() {
 }
 
 #[test]
+fn secrets_are_for_the_pods_group_where_it_can_have_one() {
+    for (spec, mode, group, note) in [
+        ("", 288, 65532, "The pod has the group 65532"),
+        ("volumes: [{name: a, emptyDir: {}}, {name: b, configMap: {name: b}}]", 288, 65532, "has the group"),
+        ("securityContext: {fsGroup: 1000}\nvolumes: [{name: a, secret: {secretName: a}}]", 288, 1000, ""),
+        ("volumes: [{name: a, secret: {secretName: a}}]", 292, 0, "who may read the volume `a`"),
+        (
+            "volumes: [{name: a, persistentVolumeClaim: {claimName: a}}]",
+            292,
+            0,
+            "set the pod's securityContext.fsGroup",
+        ),
+        ("volumes: [{name: a, projected: {sources: []}}]", 292, 0, "config.secret-file-open"),
+    ] {
+        let mut text = app(spec, PORT);
+        for _ in 0..2 {
+            let done = inject(&text, &Wishes::default()).unwrap();
+            assert!(done.yaml.contains(&format!("defaultMode: {mode}\n")), "{spec}: {}", done.yaml);
+            assert_eq!(
+                done.yaml.contains(&format!("fsGroup: {group}\n")),
+                group > 0,
+                "{spec}: {}",
+                done.yaml
+            );
+            assert!(text.contains("injected") || done.notes.contains(note), "{spec}: {}", done.notes);
+            text = done.yaml;
+        }
+    }
+    let claims = app("", PORT)
+        .replace("kind: Deployment", "kind: StatefulSet")
+        .replace("  template:", "  volumeClaimTemplates: [{metadata: {name: data}}]\n  template:");
+    let done = inject(&claims, &Wishes::default()).unwrap();
+    assert!(!done.yaml.contains("fsGroup") && done.notes.contains("volumeClaimTemplates"), "{}", done.notes);
+}
+
+#[test]
 fn nothing_from_a_manifest_steers_the_terminal() {
     let text = app("", PORT).replace("name: wiki\nspec", "name: \"w\\e[2Jx\\n\"\nspec");
     let done = inject(&text, &Wishes::default()).unwrap();
