@@ -5,15 +5,20 @@
 //! operator sets for signed-in requests goes on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::{HeaderValue, StatusCode};
 use pingora::connectors::http::Connector;
+use tokio::time::timeout;
 
 use super::phases::Phases;
 use super::upstreams::{Kind, Question, ask, connector, of_connection};
 use crate::ops::probes::{Answered, AskApp, MOST_OF_A_BODY, NoAnswer, Probe};
+
+/// No probe waits longer: the listener is about to close its connection.
+const LONGEST: Duration = Duration::from_secs(50);
 
 /// Asks the app in whose settings are in force when the probe arrives.
 pub struct Prober {
@@ -55,7 +60,12 @@ impl AskApp for Prober {
             user_agent: probe.user_agent.as_ref().unwrap_or(&own),
             most: MOST_OF_A_BODY,
         };
-        let answer = ask(&self.connector, &peer, upstream.speaks_tls(), question).await.map_err(failed)?;
+        // One time for all of it: an app that sends a byte now and then holds a place as well.
+        let patience = peer.options.read_timeout.map_or(LONGEST, |read| read.min(LONGEST));
+        let answer = timeout(patience, ask(&self.connector, &peer, upstream.speaks_tls(), question)).await;
+        let answer = answer
+            .map_err(|_| NoAnswer::Failed("it took longer than proxy.timeouts.read, or 50 s".into()))?
+            .map_err(failed)?;
         let status = StatusCode::from_u16(answer.status).ok().filter(|status| !status.is_informational());
         let status = status.ok_or_else(|| NoAnswer::Failed("its answer has no final status".into()))?;
         Ok(Answered { status, content_type: answer.content_type, body: answer.body })

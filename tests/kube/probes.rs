@@ -1,6 +1,9 @@
 //! `[proxy.probes]`: what gets through to the app, what comes back, and what does not.
 
 use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::support::gateway::free_address;
 use crate::support::raw::{RawClient, RawResponse, exchange};
@@ -15,9 +18,13 @@ struct Rig {
 
 /// In front of an app that answers everything with a body that names the target, a cookie and a header of its own.
 async fn rig(upstream: Upstream) -> Rig {
+    rig_with(upstream, "").await
+}
+
+async fn rig_with(upstream: Upstream, more: &str) -> Rig {
     let probes = free_address();
     let plan = Plan::ada().upstream(upstream.url()).config(&format!(
-        "[access]\nallow_any_atlassian_account = true\n[proxy.probes]\nlisten = \"{probes}\"\npaths = [\"/healthz\", \"/ready\"]\n"
+        "[access]\nallow_any_atlassian_account = true\n[proxy.probes]\nlisten = \"{probes}\"\npaths = [\"/healthz\", \"/ready\"]\n{more}"
     ));
     Rig { site: Site::with(plan).await, probes, upstream }
 }
@@ -177,6 +184,30 @@ async fn a_long_answer_is_cut_and_a_missing_one_is_told() {
         assert_eq!(none.text(), "The app did not answer.\n", "nothing of the reason");
     }
     assert_eq!(counted(&rig, "unanswered").await, 2);
+}
+
+/// More silent clients than there are places wait for the same app, and a probe still has its answer.
+#[tokio::test]
+async fn an_app_that_hangs_is_told_in_time_and_holds_nobody_up() {
+    let hang = Upstream::with(|request| match request.target() {
+        "/ready" => Answer::ok("well"),
+        _ => Answer::default().then_hang(),
+    })
+    .await;
+    let rig = rig_with(hang, "[proxy.timeouts]\nread = \"1s\"\n").await;
+    let began = Instant::now();
+    let hung = (0..100).map(|_| tokio::spawn(get_owned(rig.probes, "/healthz")));
+    let hung: Vec<_> = hung.collect();
+    assert_eq!(get(rig.probes, "/ready").await.status, 200);
+    for answer in hung {
+        assert_eq!(answer.await.unwrap().status, 502);
+    }
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert_eq!(counted(&rig, "unanswered").await, 100);
+}
+
+async fn get_owned(at: SocketAddr, target: &'static str) -> RawResponse {
+    get(at, target).await
 }
 
 async fn exchange_head(at: SocketAddr) -> RawResponse {
