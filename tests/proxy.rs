@@ -1,6 +1,7 @@
 //! Does the proxy carry what it must, and nothing else? Over real sockets, against an upstream that answers as scripted.
 
 mod answers;
+mod behind;
 pub(crate) mod certificates;
 mod drain;
 mod entrance_limits;

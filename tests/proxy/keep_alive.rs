@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::rig::{Rig, plan};
 use crate::support::DEADLINE;
 use crate::support::raw::RawClient;
-use crate::support::upstream::{Answer, Gate, Upstream, When};
+use crate::support::upstream::{Answer, Upstream, When};
 
 #[tokio::test]
 async fn one_connection_carries_many_requests_on_both_sides() {
@@ -160,51 +160,6 @@ async fn a_second_request_sent_too_early_is_never_mixed_up() {
     // Clients are told by the end of the connection to ask again (RFC 9112 §9.3.2).
     assert_eq!(client.rest().await, b"");
     assert_eq!(upstream.requests().len(), 1);
-}
-
-/// While the app takes its time, what follows a complete request harms neither: an empty line is nothing (RFC 9112 §2.2), and
-/// whoever sends more is answered first and then told by the end of the connection to ask again.
-#[tokio::test]
-async fn what_comes_behind_a_request_does_not_take_its_answer_away() {
-    let long = "x".repeat(300_000);
-    let chunked = "Transfer-Encoding: chunked\r\n";
-    for (method, headers, body) in [
-        ("GET", "", ""),
-        ("POST", "Content-Length: 3\r\n", "abc"),
-        ("POST", chunked, "3\r\nabc\r\n0\r\n\r\n"),
-    ] {
-        for (behind, kept) in [("\r\n", true), ("\n", true), ("\r\n\r\n\r\n", false), ("GET", false)] {
-            let gate = Gate::new();
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", long.len());
-            let upstream =
-                Upstream::answering(Answer::default().then_wait(&gate).then(head + long.as_str())).await;
-            let rig = Rig::in_front_of(upstream.address()).await;
-            let mut client = RawClient::connect(rig.address).await;
-            let header = rig.signed_in(&format!("{method} /1"), headers);
-            client.send(&header).await;
-            client.send(body).await;
-            upstream.wait_for_request(1).await;
-            client.send(behind).await;
-            if !kept {
-                client.send("x".repeat(100_000)).await;
-            }
-            let context = format!("{method} {headers:?} {behind:?}");
-            let time_to_read_on = if kept { 50 } else { 250 };
-            assert!(client.silent_for(Duration::from_millis(time_to_read_on)).await, "{context}");
-            gate.open();
-            let answer = client.response().await;
-            assert_eq!((answer.status, answer.text() == long), (200, true), "{context}");
-            if kept {
-                client.send(rig.signed_in("GET /2", "")).await;
-                assert_eq!(client.response().await.status, 200, "{context}");
-                assert_eq!(upstream.requests().len(), 2, "{context}");
-            } else {
-                assert_eq!(answer.header("connection"), Some("close"), "{context}");
-                assert_eq!(client.rest().await, b"", "{context}");
-                assert_eq!(upstream.requests().len(), 1, "{context}");
-            }
-        }
-    }
 }
 
 /// The upstream closes a connection that rests in the pool: the next request takes another one.

@@ -60,6 +60,11 @@ impl Standing {
         self.0.load(Ordering::Relaxed) == ENDED
     }
 
+    /// Whether something came behind the last chunk.
+    pub(in crate::proxy) fn exceeded(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == EXCEEDED
+    }
+
     /// Whether the chunks break the rules.
     pub(in crate::proxy) fn malformed(&self) -> bool {
         self.0.load(Ordering::Relaxed) == MALFORMED

@@ -96,7 +96,7 @@ impl Connection {
 
     /// Whether the request has been read to its last byte.
     pub(super) fn complete(&self) -> bool {
-        self.due.load(Ordering::Relaxed) == 0 || self.chunks.ended()
+        self.due.load(Ordering::Relaxed) == 0 || self.chunks.ended() || self.went_on()
     }
 
     /// The client has sent something behind a request that is not answered yet.

@@ -51,8 +51,8 @@ pub(super) struct Client {
     received: usize,
     deadline: Option<Pin<Box<Sleep>>>,
     arriving: Option<Box<Arriving>>,
-    /// Whether an empty line has followed the request.
-    stray: bool,
+    /// How much has come behind the request.
+    beyond: usize,
     ending: Ending,
 }
 
@@ -76,7 +76,7 @@ impl Client {
             received: 0,
             deadline: None,
             arriving: None,
-            stray: false,
+            beyond: 0,
             ending: Ending::NotYet,
         }
     }
@@ -92,10 +92,14 @@ impl Client {
         self.connection.chunks.check_if(self.received == header)
     }
 
-    /// A body of this length follows a header of that length, in the engine's count; some of it may have come already.
+    /// A body of this length follows a header of that length, in the engine's count; some of it, or more, may have come
+    /// already.
     pub(super) fn expect_body(&self, header: usize, length: u64) {
         let behind = self.received.saturating_sub(header);
-        self.connection.expect(length.saturating_sub(u64::try_from(behind).unwrap_or(u64::MAX)));
+        match length.checked_sub(u64::try_from(behind).unwrap_or(u64::MAX)) {
+            Some(due) => self.connection.expect(due),
+            None => self.connection.go_on(),
+        }
     }
 
     /// Whether the first bytes are these, which stay unread. In the clear; within a header's time and size.
@@ -144,7 +148,7 @@ impl Client {
             if outcome.is_pending() {
                 return Poll::Pending; // pingora watches how long it rests.
             }
-            (self.received, self.deadline, self.stray) = (0, None, false);
+            (self.received, self.deadline, self.beyond) = (0, None, 0);
             self.connection.stage.store(HEADER, Ordering::Relaxed);
         }
         if Arriving::cut(&mut self.arriving, buffer, before).is_err() {
@@ -168,24 +172,29 @@ impl Client {
         let before = buffer.filled().len();
         ready!(self.read_on(context, buffer))?;
         let arriving = self.arriving.get_or_insert_default();
-        Poll::Ready(arriving.take(buffer, before, &self.connection.chunks))
+        let outcome = arriving.take(buffer, before, &self.connection.chunks);
+        if self.connection.chunks.exceeded() {
+            self.connection.go_on();
+        }
+        Poll::Ready(outcome)
     }
 
     /// The request is complete, and the engine only wants to hear whether its client leaves. One empty line behind a body is
-    /// ignored (RFC 9112 §2.2). Anything else would be the next request, sent before this one is answered: it is not read
-    /// on, and the connection ends with the answer.
+    /// ignored (RFC 9112 §2.2). Anything else would be the next request, sent before this one is answered: it is thrown
+    /// away, and the connection ends with the answer.
     fn read_beyond(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.connection.went_on() {
-            let mut beyond = [0; 2];
-            let mut beyond = ReadBuf::new(&mut beyond);
-            ready!(self.read_on(context, &mut beyond))?;
-            match beyond.filled() {
+        let mut waste = [0; 1024];
+        while self.beyond < LINGER_BYTES {
+            let mut buffer = ReadBuf::new(&mut waste);
+            ready!(self.read_on(context, &mut buffer))?;
+            match buffer.filled() {
                 [] => return Poll::Ready(Ok(())),
-                b"\r\n" | b"\n" if !self.stray => self.stray = true,
+                b"\r\n" | b"\n" if self.beyond == 0 => {}
                 _ => self.connection.go_on(),
             }
+            self.beyond = self.beyond.saturating_add(buffer.filled().len());
         }
-        Poll::Pending
+        Poll::Pending // The answer wakes whoever serves; no more than this is taken.
     }
 
     /// What was held back, then what the socket has.
