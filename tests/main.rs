@@ -27,6 +27,7 @@ mod emulator;
 mod examples;
 mod forward_auth;
 mod gateways;
+mod kube;
 mod layering;
 mod ops;
 mod proxy;
