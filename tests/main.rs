@@ -23,6 +23,7 @@ mod attacks;
 mod browser;
 mod chart;
 mod config;
+mod deploy;
 mod emulator;
 mod examples;
 mod forward_auth;

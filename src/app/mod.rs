@@ -7,6 +7,7 @@
 mod error;
 mod in_force;
 mod leave;
+mod notify;
 mod reload;
 mod servers;
 mod upgrade;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 pub use self::error::StartError;
 use self::in_force::{Fixed, InForce};
 use self::leave::{After, TAKEN_OVER, leave_when, tidy};
+pub use self::notify::Notify;
 use self::reload::Reloader;
 use self::servers::{Bound, Servers};
 pub use self::upgrade::UpgradeError;
@@ -67,6 +69,8 @@ pub struct Seams {
     /// How the configuration was loaded and what it rested on just before, to load it again when it changes. Without it
     /// nothing is watched, and SIGHUP is left alone.
     pub load: Option<(LoadOptions, Sources)>,
+    /// Who is told how things stand; nobody unless said.
+    pub notify: Notify,
 }
 
 impl Default for Seams {
@@ -81,6 +85,7 @@ impl Default for Seams {
             traces: None,
             demo: false,
             load: None,
+            notify: Notify::default(),
         }
     }
 }
@@ -109,6 +114,7 @@ pub struct App {
     reloader: Option<Reloader>,
     next: Option<Next>,
     previous: Option<Previous>,
+    notify: Arc<Notify>,
     shutdown_delay: Duration,
     drain_timeout: Duration,
 }
@@ -213,6 +219,7 @@ impl App {
             reloader,
             next,
             previous,
+            notify: Arc::new(seams.notify),
             shutdown_delay,
             drain_timeout,
         })
@@ -252,7 +259,10 @@ impl App {
         if let Some(next) = self.next {
             next.serving().await;
         }
-        let reloading = self.reloader.map(|reloader| tokio::spawn(reloader.run()));
+        let notify = self.notify;
+        notify.ready();
+        let alive = tokio::spawn(Arc::clone(&notify).stay_alive());
+        let reloading = self.reloader.map(|reloader| tokio::spawn(reloader.run(Arc::clone(&notify))));
         let first = leave_when(&mut signals, self.previous).await;
         if let Some(reloading) = reloading {
             reloading.abort();
@@ -262,6 +272,7 @@ impl App {
             // Its own answers from now on.
             finish.send_replace(true);
         }
+        notify.stopping(self.shutdown_delay + self.drain_timeout);
         let drain = Drain {
             readiness: self.readiness,
             // Nobody has to learn that somebody else is there: the address is the same.
@@ -290,6 +301,7 @@ impl App {
             let closing = tokio::task::spawn_blocking(move || traces.close(LAST_TRACES));
             let _in_time = tokio::time::timeout(LAST_TRACES + MARGIN, closing).await;
         }
+        alive.abort();
         ending
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use http::{HeaderName, HeaderValue};
 
 use super::{Exit, RunArgs, Terminal, serve};
-use crate::app::{App, Listeners, Seams};
+use crate::app::{App, Listeners, Notify, Seams};
 use crate::config::{Config, LoadOptions, LogFormat, SOCKET_NAMES, Sources, Tracing};
 use crate::ops::drain::OsSignals;
 use crate::ops::{Traces, TracingSettings, logging};
@@ -60,7 +60,9 @@ async fn start(
     let names = terminal.environment.get(SOCKET_NAMES).unwrap_or_default();
     let systemd_names = names.split(':').map(str::to_owned).collect();
     let listeners = Listeners { systemd_names, ..Listeners::default() };
-    match App::start(config, Seams { listeners, traces, load: Some(load), ..Seams::default() }).await {
+    let notify = Notify::of(&terminal.environment)?;
+    let seams = Seams { listeners, traces, load: Some(load), notify, ..Seams::default() };
+    match App::start(config, seams).await {
         Ok(app) => {
             let ops = app.ops_address().map(|address| address.to_string()).unwrap_or_default();
             let listen = app.address().map(|address| address.to_string()).unwrap_or_default();

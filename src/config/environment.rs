@@ -9,6 +9,18 @@ pub(super) const PREFIX: &str = "ANTEROOM_";
 /// The names of the sockets that systemd hands over (`sd_listen_fds(3)`).
 pub const SOCKET_NAMES: &str = "LISTEN_FDNAMES";
 
+/// Where the service manager wants to be told how things stand (`sd_notify(3)`).
+pub const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
+
+/// How many microseconds may pass without a sign of life (`sd_watchdog_enabled(3)`).
+pub const WATCHDOG_INTERVAL: &str = "WATCHDOG_USEC";
+
+/// Which process is to give it, by number.
+pub const WATCHDOG_PROCESS: &str = "WATCHDOG_PID";
+
+/// What a service manager says; no settings.
+const SERVICE_MANAGER: [&str; 4] = [SOCKET_NAMES, NOTIFY_SOCKET, WATCHDOG_INTERVAL, WATCHDOG_PROCESS];
+
 /// Environment variables by name.
 #[derive(Clone, Default)]
 pub struct Environment {
@@ -24,7 +36,7 @@ impl Environment {
         for (name, value) in std::env::vars_os() {
             let Ok(name) = name.into_string() else { continue };
             let ours = name.starts_with(PREFIX) || name.starts_with("PROVIDER_ATLASSIAN_");
-            if !ours && name != SOCKET_NAMES {
+            if !ours && !SERVICE_MANAGER.contains(&name.as_str()) {
                 continue;
             }
             match value.into_string() {
@@ -44,7 +56,7 @@ impl Environment {
     /// All variables that are set to something and may be settings, by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let set = self.variables.iter().map(|(n, v)| (n.as_str(), v.as_str()));
-        set.filter(|(name, value)| !value.is_empty() && *name != SOCKET_NAMES)
+        set.filter(|(name, value)| !value.is_empty() && !SERVICE_MANAGER.contains(name))
     }
 
     /// Variables whose value is not Unicode.

@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use self::watch::Watch;
 use super::in_force::{Fixed, InForce};
+use super::notify::Notify;
 use crate::clock::Clock;
 use crate::config::{Config, LoadOptions, Sources};
 use crate::metrics::Metrics;
@@ -75,12 +76,12 @@ impl Reloader {
     }
 
     /// Until it is dropped, between two attempts.
-    pub(super) async fn run(mut self) -> Infallible {
+    pub(super) async fn run(mut self, notify: Arc<Notify>) -> Infallible {
         let mut watch = Watch::over(self.now.files());
         // What has changed while the process started.
         let read = Arc::new(self.sources().await);
         if self.watching && !read.changed_since(&self.now).is_empty() {
-            self.attempt(Reason::FilesChanged, &read).await;
+            self.attempt(Reason::FilesChanged, &read, &notify).await;
         }
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -97,7 +98,7 @@ impl Reloader {
             // Before reading: what changes from here on is seen at the next look.
             watch.look();
             let read = Arc::new(self.sources().await);
-            self.attempt(reason, &read).await;
+            self.attempt(reason, &read, &notify).await;
             watch.follow(read.files());
         }
     }
@@ -107,7 +108,8 @@ impl Reloader {
         tokio::task::spawn_blocking(move || Sources::read(&options)).await.unwrap_or_default()
     }
 
-    async fn attempt(&mut self, reason: Reason, read: &Arc<Sources>) {
+    async fn attempt(&mut self, reason: Reason, read: &Arc<Sources>, notify: &Notify) {
+        notify.reloading();
         let (options, in_force) = (Arc::clone(&self.options), Arc::clone(&self.in_force));
         let (before, after) = (Arc::clone(&self.now), Arc::clone(read));
         let attempt = move || put_in_force(&options, &in_force, &before, &after);
@@ -148,6 +150,7 @@ impl Reloader {
                 self.metrics.reloaded("failed", now);
             }
         }
+        notify.reloaded(self.complaint.is_none());
     }
 }
 
