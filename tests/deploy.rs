@@ -10,3 +10,4 @@ mod prometheus;
 mod systemd;
 mod tools;
 mod unit;
+mod workflows;
