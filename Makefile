@@ -3,14 +3,14 @@
 # Every target first asks scripts/setup for what it needs. Where all is there, that costs milliseconds and no network.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-peers lint audit bench fuzz
+.PHONY: help setup demo test test-peers test-cluster lint audit bench fuzz
 
 # The lock file is the tree that was tested.
 CARGO ?= cargo
 LOCKED := --locked
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what building and testing need (compiler, CMake, Chromium, Python, Node)
 	@scripts/setup build test
@@ -32,6 +32,12 @@ test-peers: ## Run other people's tools against it: h2spec, sslscan, slowhttptes
 	@$(CARGO) test $(LOCKED) --profile quick --features stress --test anteroom -- stress:: --nocapture --test-threads 1 \
 		&& echo "make test-peers: every test passed" \
 		|| { echo "make test-peers: FAILED. The failing tests are named above" >&2; exit 1; }
+
+test-cluster: ## Install the chart into a real Kubernetes with real Helms, which Go builds first (ten minutes, once; then two)
+	@scripts/setup cluster
+	@tests/cluster/run $(TEST) \
+		&& echo "make test-cluster: every test passed" \
+		|| { echo "make test-cluster: FAILED. The failing tests are named above" >&2; exit 1; }
 
 lint: ## Check formatting, lints, documentation, and licences and sources where cargo-deny is installed
 	@scripts/setup build

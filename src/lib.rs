@@ -8,7 +8,7 @@
 //! | application: async, mode-independent | [`auth`] (the decision and the endpoints), [`reply`] (the single map from error to answer), [`pages`] |
 //! | adapters | [`atlassian`] (the only code that talks to Atlassian), [`store`] (the only code that keeps state) |
 //! | configuration | [`config`]: as typed → as valid |
-//! | pure core: no await, clock, randomness, sockets, environment | [`gate`], [`policy`], [`identity`], [`session`], [`sign_in`] |
+//! | pure core: no await, clock, randomness, sockets, environment | [`gate`], [`policy`], [`identity`], [`session`], [`sign_in`], [`kube`] |
 //! | leaves | [`secret`], [`clock`], [`entropy`], [`net`], [`metrics`], [`span`] |
 //!
 //! Imports point down only; `tests/layering.rs` fails on an upward arrow.
@@ -36,6 +36,7 @@ pub mod entropy;
 pub mod forward_auth;
 pub mod gate;
 pub mod identity;
+pub mod kube;
 pub mod metrics;
 pub mod net;
 pub mod ops;

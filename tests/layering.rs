@@ -31,6 +31,7 @@ fn may_import(module: &str) -> Option<BTreeSet<&'static str>> {
         "atlassian" | "store" => &[CORE, LEAVES, &["metrics"]],
         "config" => &[CORE, LEAVES, &["pages"]],
         "gate" | "policy" | "identity" | "session" | "sign_in" => &[CORE, LEAVES],
+        "kube" => &[LEAVES],
         "secret" | "clock" | "entropy" | "net" | "metrics" | "span" => &[LEAVES],
         _ => return None,
     };
@@ -56,6 +57,7 @@ const ALL: &[&str] = &[
     "identity",
     "session",
     "sign_in",
+    "kube",
     "secret",
     "clock",
     "entropy",
@@ -90,6 +92,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prost", &["forward_auth"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
+    ("granit_parser", &["kube"]),
     ("rustls_platform_verifier", &["cli"]),
 ];
 
@@ -193,7 +196,8 @@ fn homes(source: &Source, tokens: &[String]) -> Vec<String> {
 }
 
 fn core(source: &Source, tokens: &[String]) -> Vec<String> {
-    if !CORE.contains(&source.top()) {
+    // Manifests are text too; nobody but the root asks for them.
+    if !CORE.contains(&source.top()) && source.top() != "kube" {
         return Vec::new();
     }
     let paths = all_paths(tokens);

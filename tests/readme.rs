@@ -47,12 +47,22 @@ fn check_commands(page: &str, text: &str) -> usize {
                 assert!(makefile.contains(&format!("\n{target}: ##")), "{page}: make {target}");
             }
             (Some("anteroom"), Some(command)) => {
-                let known =
+                let mut known =
                     help.find_subcommand(command).unwrap_or_else(|| panic!("{page}: anteroom {command}"));
+                // Some have commands of their own, which come next.
+                if known.has_subcommands() {
+                    let next = words.next().unwrap_or("…");
+                    if next != "…" {
+                        known = known.find_subcommand(next).unwrap_or_else(|| panic!("{page}: {line}"));
+                    }
+                }
                 for flag in line.split_whitespace().filter_map(|word| word.strip_prefix("--")) {
                     let has = known.get_arguments().any(|a| a.get_long() == Some(flag));
                     assert!(has, "{page}: anteroom {command} --{flag}");
                 }
+            }
+            (Some("examples/run"), Some(example)) => {
+                assert!(repository("examples").join(example).is_dir(), "{page}: {line}");
             }
             _ => continue,
         }
@@ -64,9 +74,10 @@ fn check_commands(page: &str, text: &str) -> usize {
 /// README, the pages of `docs/` and the other pages people read.
 fn pages() -> Vec<std::path::PathBuf> {
     let mut pages = vec![repository("README.md")];
-    let examples = ["nginx", "traefik", "caddy", "envoy", "haproxy"].map(|name| format!("examples/{name}"));
-    for folder in ["docs", "docs/reference"].into_iter().chain(examples.iter().map(String::as_str)) {
-        let entries = std::fs::read_dir(repository(folder)).unwrap();
+    let examples = std::fs::read_dir(repository("examples")).unwrap().flatten().map(|entry| entry.path());
+    let folders = ["docs", "docs/install", "docs/reference", "charts/anteroom"].map(repository);
+    for folder in folders.into_iter().chain(examples.filter(|path| path.is_dir())) {
+        let entries = std::fs::read_dir(folder).unwrap();
         pages.extend(entries.map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "md")));
     }
     pages.extend(["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(repository));

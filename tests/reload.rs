@@ -6,6 +6,7 @@ mod changes;
 mod files;
 mod http2;
 mod load;
+mod probes;
 mod rig;
 mod tls;
 mod upstreams;

@@ -38,6 +38,7 @@ pub(super) struct Doors {
 pub(super) struct Fixed {
     pub(super) proxy: bool,
     pub(super) tls: bool,
+    pub(super) probes: bool,
     pub(super) forward_auth: bool,
     /// How many idle connections to each upstream are kept, by its name.
     pub(super) kept: BTreeMap<String, usize>,
@@ -49,6 +50,7 @@ impl Fixed {
         let proxy = config.proxy.as_ref().map(|wanted| wiring::proxy(wanted, config.public_url.secure()));
         Self {
             tls: proxy.as_ref().is_some_and(|settings| settings.entrance.tls.is_some()),
+            probes: config.proxy.as_ref().is_some_and(|proxy| proxy.probes.is_some()),
             proxy: proxy.is_some(),
             forward_auth: config.forward_auth.is_some(),
             kept: config.proxy.iter().flat_map(|proxy| &proxy.upstreams).map(kept).collect(),

@@ -240,11 +240,19 @@ impl App {
         self.ops.as_ref().and_then(|ops| ops.local_addr().ok())
     }
 
+    /// Where probes of the app are handed on.
+    pub fn probes_address(&self) -> Option<SocketAddr> {
+        self.servers.probes_address()
+    }
+
     /// Serves until the first signal or until another process has taken over, then drains.
-    pub async fn run(self, mut signals: impl Signals + Send) -> Ending {
+    pub async fn run(mut self, mut signals: impl Signals + Send) -> Ending {
         let (stop, stopping) = watch::channel(false);
         let (finish, finished) = watch::channel(false);
-        let state = OpsState { readiness: self.readiness.clone(), metrics: self.metrics };
+        let state = OpsState { readiness: self.readiness.clone(), metrics: Arc::clone(&self.metrics) };
+        let probes = self.servers.take_probes().map(|(probes, app)| {
+            tokio::spawn(probes.serve(Arc::new(app), Arc::clone(&self.metrics), finished.clone()))
+        });
         let ops = self.ops.map(|ops| tokio::spawn(ops.serve(state, finished)));
         let tidy = tokio::spawn(tidy(Arc::clone(&self.in_force), self.clock, stopping.clone()));
         let mut serving = tokio::spawn(self.servers.serve(stopping, self.drain_timeout));
@@ -284,8 +292,8 @@ impl App {
             tracing::error!(%error, "the last activity of sessions could not be saved");
         }
         finish.send_replace(true);
-        if let Some(ops) = ops {
-            let _ended = ops.await;
+        for aside in [ops, probes].into_iter().flatten() {
+            let _ended = aside.await;
         }
         self.lines.close();
         if let Some(traces) = self.traces {

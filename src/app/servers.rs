@@ -13,19 +13,22 @@ use super::{Listeners, StartError, listening, wiring};
 use crate::auth::Auth;
 use crate::config::{Config, Listen as Wanted};
 use crate::forward_auth::ForwardAuth;
+use crate::ops::ProbesServer;
 use crate::ops::access_log::AccessLog;
 use crate::ops::listen::{Listen, Listener};
-use crate::proxy::{self, Proxy};
+use crate::proxy::{self, Prober, Proxy};
 
 /// Sockets that are bound, and what will serve them.
 pub(super) struct Bound {
     proxy: Option<(Listener, proxy::Settings)>,
+    probes: Option<ProbesServer>,
     forward_auth: Option<(Listener, crate::forward_auth::Settings)>,
 }
 
 /// Servers that are up and not yet serving.
 pub(super) struct Servers {
     proxy: Option<(Proxy, Listener)>,
+    probes: Option<(ProbesServer, Prober)>,
     forward_auth: Option<(ForwardAuth, Listener)>,
 }
 
@@ -53,6 +56,16 @@ impl Bound {
             }
             None => None,
         };
+        let probes = match config.proxy.as_ref().and_then(|proxy| proxy.probes.as_ref()) {
+            Some(wanted) => {
+                let bound = match upgrade::take(open, "probes", &wanted.listen.to_string()) {
+                    Some(descriptor) => ProbesServer::adopt(descriptor.into()),
+                    None => ProbesServer::bind(wanted.listen).await,
+                };
+                Some(bound.map_err(listening(&wanted.listen, "proxy.probes.listen"))?)
+            }
+            None => None,
+        };
         let forward_auth = match &config.forward_auth {
             Some(wanted) => {
                 let taken = upgrade::take(open, "forward_auth", &wanted.listen.to_string());
@@ -68,7 +81,7 @@ impl Bound {
             }
             None => None,
         };
-        Ok(Self { proxy, forward_auth })
+        Ok(Self { proxy, probes, forward_auth })
     }
 
     /// Gives them something to serve.
@@ -86,12 +99,13 @@ impl Bound {
             }
             None => None,
         };
+        let probes = self.probes.zip(proxy.as_ref().map(|(proxy, _)| proxy.prober()));
         let forward_auth = self.forward_auth.map(|(listener, settings)| {
             let server = ForwardAuth::new(settings.clone(), Arc::clone(auth), Arc::clone(access_log));
             doors.forward_auth = Some((server.replacer(), settings));
             (server, listener)
         });
-        Ok((Servers { proxy, forward_auth }, doors))
+        Ok((Servers { proxy, probes, forward_auth }, doors))
     }
 
     /// The same sockets once more, for the process that comes after this one.
@@ -100,6 +114,12 @@ impl Bound {
         if let (Some((listener, _)), Some(wanted)) = (&self.proxy, &config.proxy) {
             let (place, descriptor) = (wanted.listen.to_string(), listener.descriptor()?);
             sockets.push(Socket { name: "proxy", place, descriptor });
+        }
+        if let (Some(probes), Some(wanted)) =
+            (&self.probes, config.proxy.as_ref().and_then(|p| p.probes.as_ref()))
+        {
+            let (place, descriptor) = (wanted.listen.to_string(), probes.descriptor()?);
+            sockets.push(Socket { name: "probes", place, descriptor });
         }
         if let (Some((listener, _)), Some(wanted)) = (&self.forward_auth, &config.forward_auth) {
             let (place, descriptor) = (wanted.listen.to_string(), listener.descriptor()?);
@@ -118,6 +138,16 @@ impl Servers {
     /// Where gateways connect, if that is an address.
     pub(super) fn forward_auth_address(&self) -> Option<SocketAddr> {
         self.forward_auth.as_ref().and_then(|(_, listener)| listener.local_addr())
+    }
+
+    /// Where probes of the app are handed on, if they are.
+    pub(super) fn probes_address(&self) -> Option<SocketAddr> {
+        self.probes.as_ref().and_then(|(probes, _)| probes.local_addr().ok())
+    }
+
+    /// What hands probes on. It outlives the others: until the end the app is there to be asked.
+    pub(super) fn take_probes(&mut self) -> Option<(ProbesServer, Prober)> {
+        self.probes.take()
     }
 
     /// Serves until the word, then drains for at most `deadline`.

@@ -99,6 +99,9 @@ fn text(config: &Config) -> String {
             for (index, line) in upstreams(config, proxy).iter().enumerate() {
                 say(if index == 0 { "upstream" } else { "" }, line);
             }
+            if let Some(probes) = &proxy.probes {
+                say("probes", &format!("{}: {}, without a session", probes.listen, probes.paths.join(" ")));
+            }
         }
         None => say("reverse proxy", "off: proxy.upstream is not set"),
     }
@@ -139,6 +142,10 @@ fn valid(config: &Config, warnings: &[Warning]) -> Value {
             "path": upstream.path,
             "servers": upstream.to_string(),
         })).collect::<Vec<_>>()),
+        "probes": config.proxy.as_ref().and_then(|proxy| proxy.probes.as_ref()).map(|probes| json!({
+            "listen": probes.listen,
+            "paths": probes.paths,
+        })),
         "forward_auth": config.forward_auth.as_ref().map(|forward_auth| json!({
             "listen": forward_auth.listen.to_string(),
             "trusted_proxies": forward_auth.trusted.to_string(),

@@ -18,7 +18,7 @@ Something failed that has no code of its own.
 The command line or the configuration is wrong.
 .TP
 3
-anteroom doctor found problems.
+anteroom doctor or anteroom k8s check found problems.
 .SH ENVIRONMENT
 .TP
 ANTEROOM_CONFIG
@@ -55,7 +55,15 @@ pub(super) fn man(terminal: &mut Terminal<'_>) -> io::Result<Exit> {
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
-    for sub in root.get_subcommands() {
+    sections(&mut page, "ANTEROOM", &root)?;
+    page.extend(TAIL.bytes());
+    terminal.out.write_all(&page)?;
+    Ok(Exit::Success)
+}
+
+/// A section for each subcommand, followed by those of its own.
+fn sections(page: &mut Vec<u8>, parent: &str, command: &clap::Command) -> io::Result<()> {
+    for sub in command.get_subcommands() {
         let man = Man::new(sub.clone());
         let mut part = Vec::new();
         man.render_synopsis_section(&mut part)?;
@@ -65,9 +73,9 @@ pub(super) fn man(terminal: &mut Terminal<'_>) -> io::Result<Exit> {
         }
         // A command's sections become subsections of the one page.
         let part = String::from_utf8_lossy(&part).replace(".SH ", ".SS ");
-        page.extend(format!(".SH \"ANTEROOM {}\"\n{part}", sub.get_name().to_uppercase()).bytes());
+        let name = format!("{parent} {}", sub.get_name().to_uppercase());
+        page.extend(format!(".SH \"{name}\"\n{part}").bytes());
+        sections(page, &name, sub)?;
     }
-    page.extend(TAIL.bytes());
-    terminal.out.write_all(&page)?;
-    Ok(Exit::Success)
+    Ok(())
 }

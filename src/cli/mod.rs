@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod emulator;
 mod healthcheck;
+mod k8s;
 mod keygen;
 mod man;
 mod narrator;
@@ -32,6 +33,7 @@ pub use demo::DemoArgs;
 pub use doctor::DoctorArgs;
 pub use emulator::EmulatorArgs;
 pub use healthcheck::HealthcheckArgs;
+pub use k8s::K8sArgs;
 pub use reference::reference;
 
 /// Puts Sign in with Atlassian in front of any HTTP app.
@@ -63,6 +65,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Print what the gateway in front of the app has to be told, complete for this configuration
     Config(GatewayArgs),
+    /// Put Anteroom beside an app in Kubernetes: print its container, or add it to a manifest
+    K8s(K8sArgs),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// Print a fresh session secret
@@ -174,6 +178,7 @@ pub fn execute(cli: Cli, terminal: &mut Terminal<'_>) -> Exit {
         Command::Check(args) => check::check(&args, terminal),
         Command::Doctor(args) => doctor::doctor(&args, terminal),
         Command::Config(args) => config::config(&args, terminal),
+        Command::K8s(args) => k8s::k8s(&args, terminal),
         Command::Schema => schema::schema(terminal),
         Command::Keygen => keygen::keygen(terminal),
         Command::Completions(args) => completions::completions(&args, terminal),

@@ -7,7 +7,7 @@ use super::command;
 const HEAD: &str = "<!-- Generated from the source: UPDATE=1 cargo test config -->
 # Command line
 
-Exit codes: 0 it worked; 2 the command line or the configuration is wrong; 3 `doctor` found problems;
+Exit codes: 0 it worked; 2 the command line or the configuration is wrong; 3 `doctor` or `k8s check` found problems;
 1 anything else. What was asked for goes to standard output, everything else to standard error.
 ";
 
@@ -17,12 +17,17 @@ pub fn reference() -> String {
     let mut root = command().term_width(100).version("VERSION");
     root.build();
     let _ = write!(text, "\n## anteroom\n\n```text\n{}\n```\n", trimmed(&mut root));
-    let mut subcommands: Vec<clap::Command> = root.get_subcommands().cloned().collect();
-    for sub in &mut subcommands {
-        let _ =
-            write!(text, "\n## anteroom {}\n\n```text\n{}\n```\n", sub.get_name().to_owned(), trimmed(sub));
-    }
+    of_commands(&mut text, "anteroom", &root);
     text
+}
+
+/// The subcommands of a command, each followed by its own.
+fn of_commands(text: &mut String, parent: &str, command: &clap::Command) {
+    for mut sub in command.get_subcommands().cloned() {
+        let name = format!("{parent} {}", sub.get_name());
+        let _ = write!(text, "\n## {name}\n\n```text\n{}\n```\n", trimmed(&mut sub));
+        of_commands(text, &name, &sub);
+    }
 }
 
 fn trimmed(command: &mut clap::Command) -> String {

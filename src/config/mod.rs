@@ -32,8 +32,8 @@ pub use sources::Sources;
 pub use valid::{
     AccessLogSchema, Atlassian, Audience, Balance, Branding, CertificateFiles, ClientCertificates, Dialect,
     Ejection, ForwardAuth, Headers, HealthCheck, Landing, Level, Limits, Listen, LogFormat, NewUser,
-    NewUserUntil, Ops, Pages, Prompt, Protocol, Proxy, PublicUrl, Server, Session, StoreUrl, Timeouts, Tls,
-    Tracing, Upstream, UpstreamTimeouts, UpstreamTls, WebSocketOrigins,
+    NewUserUntil, Ops, Pages, Probes, Prompt, Protocol, Proxy, PublicUrl, Server, Session, StoreUrl,
+    Timeouts, Tls, Tracing, Upstream, UpstreamTimeouts, UpstreamTls, WebSocketOrigins,
 };
 
 use crate::gate::{Route, Routes};

@@ -15,10 +15,12 @@ pub enum Entrance {
     ForwardAuth,
     /// That of health and metrics.
     Ops,
+    /// That of probes of the app.
+    Probes,
 }
 
 impl Entrance {
-    const ALL: [Self; 3] = [Self::Proxy, Self::ForwardAuth, Self::Ops];
+    const ALL: [Self; 4] = [Self::Proxy, Self::ForwardAuth, Self::Ops, Self::Probes];
 
     /// The label's value.
     pub const fn as_str(self) -> &'static str {
@@ -26,6 +28,7 @@ impl Entrance {
             Self::Proxy => "proxy",
             Self::ForwardAuth => "forward_auth",
             Self::Ops => "ops",
+            Self::Probes => "probes",
         }
     }
 }
@@ -37,7 +40,7 @@ struct Labels {
 
 /// A counter for each.
 #[derive(Debug)]
-pub(super) struct Unreadable([Counter; 3]);
+pub(super) struct Unreadable([Counter; 4]);
 
 impl Unreadable {
     pub(super) fn new(registry: &mut Registry) -> Self {

@@ -98,6 +98,7 @@ pub struct Metrics {
     upstream_errors: Counter,
     upstream_healthy: Family<UpstreamLabels, Gauge>,
     gateway_refusals: Family<ReasonLabels, Counter>,
+    probes: Family<OutcomeLabels, Counter>,
     http2_refusals: Family<ReasonLabels, Counter>,
     connections_refused: Family<ReasonLabels, Counter>,
     tls_handshakes: Family<OutcomeLabels, Counter>,
@@ -199,6 +200,7 @@ impl Metrics {
                 "Questions of gateways that got no decision, by reason",
                 Family::default()
             ),
+            probes: register!("probes", "Probes of the app, by outcome", Family::default()),
             http2_refusals: register!(
                 "http2_refusals",
                 "HTTP/2 requests and connections refused before any decision, by reason",
@@ -262,6 +264,11 @@ impl Metrics {
     /// Counts what arrived and was no request.
     pub fn unreadable(&self, at: Entrance) {
         self.unreadable.count(at);
+    }
+
+    /// Counts a probe of the app: `passed`, `failed`, `unanswered` or `refused`.
+    pub fn probe(&self, outcome: &'static str) {
+        self.probes.get_or_create_owned(&OutcomeLabels { outcome }).inc();
     }
 
     /// Counts a decision.

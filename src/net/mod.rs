@@ -24,6 +24,16 @@ pub fn plain_method(method: &Method) -> bool {
     method.as_str().bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
 }
 
+/// Whether a path is absolute and has one reading only, without any decoding: no `%`, `;`, query or fragment, no empty or
+/// dot segments (RFC 3986 §3.3).
+pub fn plain_path(text: &str) -> bool {
+    let in_path = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@/".contains(&b);
+    let Some(inside) = text.strip_prefix('/') else { return false };
+    let inside = inside.strip_suffix('/').unwrap_or(inside);
+    let segment = |segment: &str| !matches!(segment, "" | "." | "..");
+    text.bytes().all(in_path) && (text == "/" || inside.split('/').all(segment))
+}
+
 /// `host:port` as a URL writes it: IPv6 addresses in brackets, the scheme's usual port left out.
 pub fn authority(host: &str, port: u16, tls: bool) -> String {
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
@@ -41,6 +51,19 @@ mod tests {
         assert_eq!(authority("app", 443, true), "app");
         assert_eq!(authority("app", 443, false), "app:443");
         assert_eq!(authority("::1", 8080, false), "[::1]:8080");
+    }
+
+    #[test]
+    fn a_path_with_one_reading() {
+        for good in ["/", "/healthz", "/a/b/", "/.well-known/x", "/a..b", "/v1:check"] {
+            assert!(plain_path(good), "{good}");
+        }
+        for bad in [
+            "", "a", "//", "/a//b", "/a//", "/.", "/a/..", "/a/../b", "/%61", "/a;b", "/a?b", "/a#b", "/a b",
+            "/é", "/a\\b", "/a\0",
+        ] {
+            assert!(!plain_path(bad), "{bad}");
+        }
     }
 
     #[test]

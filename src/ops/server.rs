@@ -7,49 +7,27 @@
 //! | `/metrics` | always, in the OpenMetrics text format | – |
 //!
 //! GET and HEAD only. It holds nothing personal, but it is meant for the machine or the cluster, not for the internet.
-//! A client cannot hold it up: one request per connection, a few seconds each, a bounded number at a time.
 //! <https://kubernetes.io/docs/reference/using-api/health-checks/>, <https://prometheus.io/docs/specs/om/open_metrics_spec/>
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use http_body_util::Full;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::sync::watch;
 
 use super::readiness::Readiness;
+use super::small_server::{Limits, SmallServer};
 use crate::metrics::{Entrance, Metrics};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
-
-/// What a listener allows a client.
-#[derive(Clone, Copy, Debug)]
-struct Limits {
-    /// Connections at a time; more wait in the system's backlog.
-    connections: usize,
-    /// For the head of a request.
-    head: Duration,
-    /// From accepting to closing.
-    whole: Duration,
-    /// Bytes of head.
-    buffer: usize,
-}
-
-/// How long the last answers may take.
-const LAST_ANSWER: Duration = Duration::from_millis(500);
 
 const LIMITS: Limits = Limits {
     connections: 64,
@@ -69,15 +47,12 @@ pub struct OpsState {
 
 /// The bound listener.
 #[derive(Debug)]
-pub struct OpsServer {
-    listener: TcpListener,
-    limits: Limits,
-}
+pub struct OpsServer(SmallServer);
 
 impl OpsServer {
     /// Binds `address`; port 0 picks a free one. Errors when the address is taken or not this machine's.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, limits: LIMITS })
+        SmallServer::bind(address, LIMITS).await.map(Self)
     }
 
     /// An address that is bound already.
@@ -85,8 +60,7 @@ impl OpsServer {
     /// # Errors
     /// It is no such socket.
     pub fn adopt(listener: std::net::TcpListener) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        Ok(Self { listener: TcpListener::from_std(listener)?, limits: LIMITS })
+        SmallServer::adopt(listener, LIMITS).map(Self)
     }
 
     /// The same socket once more, to be handed over. It stays open as long as either is.
@@ -94,68 +68,25 @@ impl OpsServer {
     /// # Errors
     /// No file descriptor is left.
     pub fn descriptor(&self) -> io::Result<OwnedFd> {
-        self.listener.as_fd().try_clone_to_owned()
+        self.0.descriptor()
     }
 
     /// Where it listens.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.0.local_addr()
     }
 
     /// Answers until `shutdown` turns true or its sender is gone. Keep it up through the drain: its 503 is what takes
     /// the process out of rotation.
-    pub async fn serve(self, state: OpsState, mut shutdown: watch::Receiver<bool>) {
-        let slots = Arc::new(Semaphore::new(self.limits.connections));
-        loop {
-            let next = async {
-                let slot = Arc::clone(&slots).acquire_owned().await;
-                (self.listener.accept().await, slot)
-            };
-            let (accepted, slot) = tokio::select! {
-                next = next => next,
-                _ = shutdown.wait_for(|stop| *stop) => break,
-            };
-            match accepted {
-                Ok((stream, _)) => {
-                    let (state, limits) = (state.clone(), self.limits);
-                    tokio::spawn(async move {
-                        let metrics = Arc::clone(&state.metrics);
-                        // Whatever goes wrong here is the client's; it will ask again.
-                        let ended = timeout(limits.whole, connection(stream, state, limits)).await;
-                        if let Ok(Err(error)) = ended
-                            && error.is_parse()
-                        {
-                            metrics.unreadable(Entrance::Ops);
-                        }
-                        drop(slot);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the ops listener could not accept a connection");
-                    // Out of file descriptors, most likely: asking again at once would only burn the processor.
-                    sleep(Duration::from_millis(100)).await;
-                }
-            }
-        }
-        drop(self.listener);
-        // Whoever has been let in has an answer before the process is gone; one that says nothing is not waited for.
-        let everybody = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
-        let _in_time = timeout(LAST_ANSWER, slots.acquire_many(everybody)).await;
+    pub async fn serve(self, state: OpsState, shutdown: watch::Receiver<bool>) {
+        let metrics = Arc::clone(&state.metrics);
+        let state = Arc::new(state);
+        let handler = move |head: http::request::Parts, _body| {
+            let state = Arc::clone(&state);
+            async move { answer(&head.method, head.uri.path(), &state).await }
+        };
+        self.0.serve(Entrance::Ops, metrics, handler, shutdown).await;
     }
-}
-
-async fn connection(stream: TcpStream, state: OpsState, limits: Limits) -> hyper::Result<()> {
-    let service = service_fn(|request: Request<hyper::body::Incoming>| {
-        let state = &state;
-        async move { Ok::<_, Infallible>(answer(request.method(), request.uri().path(), state).await) }
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_buf_size(limits.buffer)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service)
-        .await
 }
 
 async fn answer(method: &Method, path: &str, state: &OpsState) -> Response<Full<Bytes>> {
@@ -196,6 +127,8 @@ fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>)
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -236,9 +169,9 @@ mod tests {
     async fn nobody_can_hold_it_up() {
         for said in ["", "GET /livez HTTP/1.1\r\nHost: x\r\n"] {
             let mut server = OpsServer::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-            server.limits.connections = 1;
-            server.limits.head = Duration::from_millis(50);
-            server.limits.whole = Duration::from_millis(200);
+            server.0.limits.connections = 1;
+            server.0.limits.head = Duration::from_millis(50);
+            server.0.limits.whole = Duration::from_millis(200);
             let address = server.local_addr().unwrap();
             let metrics = Arc::new(Metrics::new());
             let state = OpsState { readiness: Readiness::new(Arc::clone(&metrics)), metrics };

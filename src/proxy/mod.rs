@@ -14,6 +14,7 @@ mod limits;
 mod onward;
 mod own_pages;
 mod phases;
+mod probes;
 mod record;
 mod response;
 pub mod settings;
@@ -45,6 +46,7 @@ use crate::metrics::Open;
 use crate::span;
 
 pub use self::entrance::{Drained, Proxy, Replacer, TlsError};
+pub use self::probes::Prober;
 pub use self::settings::{Settings, SetupError};
 
 /// Reads all files that the settings name, as [`Proxy::new`] and [`Replacer::replace`] do.

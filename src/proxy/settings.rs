@@ -16,6 +16,8 @@ use crate::net::hops::ClientHeader;
 pub struct Settings {
     /// How connections begin.
     pub entrance: Entrance,
+    /// For which paths a probe of the app is answered without a session, on a listener of its own.
+    pub probes: Vec<String>,
     /// The apps behind: for a request it is one that names its host, else one for any; among them that of the longest path.
     pub upstreams: Vec<Upstream>,
     /// Whether people reach this site over `https`: what `X-Forwarded-Proto` says.
@@ -253,6 +255,7 @@ impl Settings {
     pub fn to(upstream: Upstream, https: bool) -> Self {
         Self {
             entrance: Entrance::default(),
+            probes: Vec::new(),
             upstreams: vec![upstream],
             public_scheme_https: https,
             trusted: TrustedProxies::default(),

@@ -24,6 +24,30 @@ fn each_mistake_has_its_code_and_its_place() {
     let many = "[[proxy.upstreams]]\nservers = [\"http://app\"]\n";
     let mut wrong = Vec::new();
     for (before, line, want) in [
+        // Probes.
+        (one, "[proxy.probes]\nlisten = \"0.0.0.0:4183\"", "probe-path proxy.probes.paths"),
+        (one, "[proxy.probes]\npaths = [\"/a\", \"b\"]", "probe-path proxy.probes.paths[1]"),
+        (one, "[proxy.probes]\npaths = [\"/a?b\"]", "probe-path proxy.probes.paths[0]"),
+        (one, "[proxy.probes]\npaths = [\"/a/../b\"]", "probe-path proxy.probes.paths[0]"),
+        (one, "[proxy.probes]\npaths = [\"/a*\", \"/%61\"]", "probe-path proxy.probes.paths[1]"),
+        (one, "[proxy.probes]\nlisten = \"nowhere\"\npaths = [\"/a\"]", "address proxy.probes.listen"),
+        (one, "[proxy.probes]\nlisten = \"0.0.0.0:4180\"\npaths = [\"/a\"]", "listeners proxy.probes.listen"),
+        (one, "[proxy.probes]\nlisten = \"127.0.0.1:4181\"\npaths = [\"/a\"]", "listeners ops.listen"),
+        (
+            "[proxy]\nupstream = \"http://127.0.0.1:4183\"\n",
+            "[proxy.probes]\npaths = [\"/a\"]",
+            "upstream-loop proxy.upstream",
+        ),
+        (
+            many,
+            "path = \"/api/\"\n[proxy.probes]\npaths = [\"/api/a\", \"/apis\"]",
+            "probe-path proxy.probes.paths[1]",
+        ),
+        (
+            many,
+            "hosts = [\"wiki.example.com\"]\n[proxy.probes]\npaths = [\"/a\"]",
+            "probe-path proxy.probes.paths[0]",
+        ),
         // One or many.
         (one, "[[proxy.upstreams]]\nservers = [\"http://b\"]", "upstream-both proxy.upstream"),
         (many, "[proxy]\nupstream_server_name = \"x\"", "upstream-both proxy.upstream_server_name"),

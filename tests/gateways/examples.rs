@@ -1,17 +1,11 @@
 //! Do the examples run as their pages say, from one command to the app, and is nothing left behind?
 
-use std::collections::BTreeSet;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
-use super::super::support::gateway::{printed, program};
+use super::super::support::example::Example;
+use super::super::support::gateway::printed;
 use super::super::support::person::{Page, Person};
-use super::super::support::process::Process;
 use super::super::support::repository;
 
 const GATEWAYS: [&str; 5] = ["nginx", "traefik", "caddy", "envoy", "haproxy"];
@@ -135,13 +129,8 @@ fn example(gateway: &str) -> PathBuf {
 
 async fn from_one_command_to_the_app(gateway: &str) {
     let example = Example::start(gateway);
-    let home = example.process.wait_for_line(|line| {
-        let line = line.trim();
-        line.starts_with("http://localhost:").then(|| line.to_owned())
-    });
-    let home = home.await;
-    let programs = descendants(example.process.id());
-    assert!(programs.len() >= 4, "Atlassian, app, Anteroom and gateway: {programs:?}");
+    let home = example.ready().await;
+    assert!(example.programs() >= 4, "Atlassian, app, Anteroom and gateway");
 
     let app = sign_in(&format!("{home}/board?id=1&x=2"), &home).await;
     assert_eq!(app.url.as_str(), format!("{home}/board?id=1&x=2"));
@@ -151,8 +140,6 @@ async fn from_one_command_to_the_app(gateway: &str) {
     }
 
     example.stop().await;
-    let left: Vec<u32> = programs.into_iter().filter(|id| parent(*id).is_some()).collect();
-    assert!(left.is_empty(), "{gateway} leaves {left:?} behind");
 }
 
 /// The whole way of somebody who asks for a page without a session, pressing what there is to press.
@@ -164,81 +151,4 @@ async fn sign_in(url: &str, home: &str) -> Page {
     let welcome = ada.visit(&start).await;
     assert_eq!(welcome.url.path(), "/_anteroom/welcome", "{}", welcome.body);
     ada.visit(url).await
-}
-
-/// A running example. When the test ends early its programs do too, although they have process groups of their own.
-struct Example {
-    process: Process,
-}
-
-impl Example {
-    fn start(gateway: &str) -> Self {
-        let mut command = Command::new(repository("examples/run"));
-        command
-            .args([gateway, "--approve", "ada@example.com"])
-            .env("ANTEROOM", env!("CARGO_BIN_EXE_anteroom"))
-            .env("PORT_BASE", free_ports().to_string());
-        if !matches!(gateway, "nginx" | "haproxy") {
-            command.env(gateway.to_uppercase(), program(gateway));
-        }
-        Self { process: Process::start("examples/run", command, "sudo apt-get install -y bash") }
-    }
-
-    async fn stop(mut self) {
-        // Not SIGINT: where the tests run in the background of a script, a shell may not trap it (POSIX, `trap`).
-        self.process.signal(Signal::SIGTERM);
-        let status = self.process.wait_for_exit().await;
-        assert!(status.success(), "{status}: {}", self.process.output());
-    }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        for id in descendants(self.process.id()) {
-            let _already_gone = kill(Pid::from_raw(id.try_into().expect("a process id")), Signal::SIGKILL);
-        }
-    }
-}
-
-/// The first of four ports in a row that nobody listens on just now, below those that systems hand out by themselves.
-fn free_ports() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let somewhere = u16::try_from(std::process::id() % 4000).unwrap() * 4;
-    loop {
-        let base = 12_000 + (somewhere + NEXT.fetch_add(4, Ordering::Relaxed)) % 16_000;
-        if (base..base + 4).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
-            return base;
-        }
-    }
-}
-
-/// Children of a process, their children, and so on.
-fn descendants(id: u32) -> BTreeSet<u32> {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let parents: Vec<(u32, u32)> = ids.filter_map(|id: u32| Some((id, parent(id)?))).collect();
-    let mut found = BTreeSet::from([id]);
-    loop {
-        let more: Vec<u32> = parents
-            .iter()
-            .filter(|(child, parent)| found.contains(parent) && !found.contains(child))
-            .map(|(child, _)| *child)
-            .collect();
-        if more.is_empty() {
-            break;
-        }
-        found.extend(more);
-    }
-    found.remove(&id);
-    found
-}
-
-/// The parent of a process that has not ended.
-fn parent(id: u32) -> Option<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // pid (name) state parent …; the name may hold anything.
-    let mut fields = status.rsplit(") ").next()?.split(' ');
-    let state = fields.next()?;
-    (state != "Z").then_some(())?;
-    fields.next()?.parse().ok()
 }

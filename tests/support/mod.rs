@@ -12,6 +12,7 @@
 //! | [`log`] | what the log says of one test |
 //! | [`secrets`] | whether anything secret reaches any output |
 //! | [`gateway`] | real gateways with the configuration that `anteroom config` prints |
+//! | [`example`] | an example of `examples/`, run by its one command |
 //! | [`venv`], [`radicale`], [`websocket_app`] | apps from PyPI |
 //!
 //! Each module tests itself at its end: a harness that lies would make every other test worthless.
@@ -20,6 +21,7 @@
 
 pub(crate) mod axe;
 pub(crate) mod browser;
+pub(crate) mod example;
 pub(crate) mod gateway;
 pub(crate) mod http1;
 pub(crate) mod http2;

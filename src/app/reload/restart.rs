@@ -4,10 +4,11 @@
 use super::super::in_force::Fixed;
 
 /// Settings that stay as they were, and tables of which all do.
-const KEPT: [&str; 7] = [
+const KEPT: [&str; 8] = [
     "proxy.listen",
     "proxy.unix_mode",
     "proxy.http2",
+    "proxy.probes.listen",
     "forward_auth.listen",
     "forward_auth.unix_mode",
     "store",
@@ -24,6 +25,7 @@ pub(super) fn needed(changed: &[String], are: &Fixed, wanted: &Fixed) -> Vec<Str
     let tables = [
         ("proxy", are.proxy, wanted.proxy),
         ("proxy.tls", are.tls, wanted.tls),
+        ("proxy.probes", are.probes, wanted.probes),
         ("forward_auth", are.forward_auth, wanted.forward_auth),
     ];
     kept.extend(tables.iter().filter(|(_, is, wanted)| is != wanted).map(|(table, ..)| *table));
@@ -54,6 +56,9 @@ mod tests {
             ("proxy.upstream", proxy(), false),
             ("proxy.tls.certificates", proxy(), false),
             ("proxy.tls.certificates", Fixed { tls: true, ..proxy() }, true),
+            ("proxy.probes.listen", Fixed { probes: true, ..proxy() }, true),
+            ("proxy.probes.paths", proxy(), false),
+            ("proxy.probes.paths", Fixed { probes: true, ..proxy() }, true),
             ("proxy.upstream", Fixed { proxy: false, ..both() }, true),
             ("forward_auth.trusted_proxies", both(), true),
             ("forward_auth.trusted_proxies", proxy(), false),

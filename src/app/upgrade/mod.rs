@@ -47,7 +47,7 @@ const BACK: &str = "back";
 /// A listening socket that changes hands.
 #[derive(Debug)]
 pub(super) struct Socket {
-    /// What it is for: `proxy`, `forward_auth`, `ops`.
+    /// What it is for: one of `NAMES`.
     pub(super) name: &'static str,
     /// Where it listens, as configured.
     pub(super) place: String,
@@ -55,7 +55,7 @@ pub(super) struct Socket {
 }
 
 /// What they are for.
-const NAMES: [&str; 3] = ["proxy", "forward_auth", "ops"];
+const NAMES: [&str; 4] = ["proxy", "probes", "forward_auth", "ops"];
 
 /// Takes the socket with this name out, if it listens where it should.
 pub(super) fn take(sockets: &mut Vec<Socket>, name: &str, place: &str) -> Option<OwnedFd> {

@@ -15,6 +15,7 @@ pub(in crate::app) fn proxy(config: &config::Proxy, secure: bool) -> Settings {
             tls: config.tls.as_ref().map(tls),
             http2: config.http2,
         },
+        probes: config.probes.iter().flat_map(|probes| &probes.paths).cloned().collect(),
         upstreams: config.upstreams.iter().map(upstream).collect(),
         public_scheme_https: secure,
         trusted: config.trusted.clone(),

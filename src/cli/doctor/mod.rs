@@ -4,9 +4,9 @@
 //! Each part looks at one side of the surroundings and gives [`Finding`]s; `gateway/` is the way through the operator's own
 //! gateway. Must not: print a secret, or change anything.
 
-mod finding;
+pub(super) mod finding;
 mod gateway;
-mod print;
+pub(super) mod print;
 
 use std::io;
 

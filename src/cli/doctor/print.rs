@@ -35,7 +35,12 @@ pub(super) fn text(introduction: &Introduction, findings: &[Finding]) -> String 
     );
     page += &app;
     page += if introduction.signed_in { ", signed in" } else { ", without a session" };
-    page = wrapped(&page, 0).join("\n") + "\n";
+    wrapped(&page, 0).join("\n") + "\n" + &list(findings)
+}
+
+/// The findings alone, for people.
+pub(in crate::cli) fn list(findings: &[Finding]) -> String {
+    let mut page = String::new();
     let mut told: Vec<&Finding> = Vec::new();
     for finding in findings {
         let same = told.iter().find(|other| !other.remedies.is_empty() && other.remedies == finding.remedies);
@@ -120,11 +125,19 @@ fn plain(text: &str) -> String {
 
 /// For scripts.
 pub(super) fn json(introduction: &Introduction, findings: &[Finding]) -> Value {
+    let mut all = checks(findings);
+    if let Some(all) = all.as_object_mut() {
+        all.insert("gateway".into(), introduction.gateway.as_str().into());
+        all.insert("echo".into(), introduction.echo.clone().into());
+        all.insert("signed_in".into(), introduction.signed_in.into());
+    }
+    all
+}
+
+/// The findings alone, for scripts.
+pub(in crate::cli) fn checks(findings: &[Finding]) -> Value {
     let sick = findings.iter().any(|finding| finding.outcome == Outcome::Problem);
     json!({
-        "gateway": introduction.gateway,
-        "echo": introduction.echo,
-        "signed_in": introduction.signed_in,
         "outcome": if sick { "problem" } else { "ok" },
         "checks": findings.iter().map(|finding| json!({
             "check": finding.check,

@@ -19,7 +19,7 @@ pub(crate) use forward_auth::{RawForwardAuth, RawOauth2Proxy};
 pub(crate) use ops::{RawAccessLogSchema, RawLevel, RawLogFormat, RawOps, RawTracing};
 pub(crate) use proxy::{
     RawBalance, RawCertificate, RawClientCertificates, RawClientHeader, RawEjection, RawHealth, RawLimits,
-    RawProtocol, RawProxy, RawTimeouts, RawTls, RawTlsVersion, RawUpstream, RawUpstreamTimeouts,
+    RawProbes, RawProtocol, RawProxy, RawTimeouts, RawTls, RawTlsVersion, RawUpstream, RawUpstreamTimeouts,
 };
 pub(crate) use rules::{RawAccess, RawHeaders, RawPreset, RawRoute, RawRouteAccess, RawUser};
 pub(crate) use site::{RawNewUser, RawPages, RawSession, RawStore, RawUntil};

@@ -29,8 +29,8 @@ pub use listen::Listen;
 pub use ops::{AccessLogSchema, Level, LogFormat, Ops, Tracing};
 pub use pages::{Branding, Landing, Pages};
 pub use proxy::{
-    Balance, CertificateFiles, ClientCertificates, Ejection, HealthCheck, Limits, Protocol, Proxy, Server,
-    Timeouts, Tls, Upstream, UpstreamTimeouts, UpstreamTls, WebSocketOrigins,
+    Balance, CertificateFiles, ClientCertificates, Ejection, HealthCheck, Limits, Probes, Protocol, Proxy,
+    Server, Timeouts, Tls, Upstream, UpstreamTimeouts, UpstreamTls, WebSocketOrigins,
 };
 pub use public_url::PublicUrl;
 pub use session::{NewUser, NewUserUntil, Session};
@@ -74,6 +74,10 @@ pub(super) fn config(raw: &RawConfig, read_from: ReadFrom, check: &mut Check<'_>
     let ops = ops::check(&raw.ops, check);
     let listeners = [
         ("proxy.listen", proxy.as_ref().and_then(|proxy| Some(proxy.as_ref()?.listen.clone()))),
+        (
+            "proxy.probes.listen",
+            proxy.as_ref().and_then(|proxy| Some(Listen::Tcp(proxy.as_ref()?.probes.as_ref()?.listen))),
+        ),
         ("forward_auth.listen", forward_auth.as_ref().and_then(|on| Some(on.as_ref()?.listen.clone()))),
         ("ops.listen", ops.as_ref().and_then(|ops| ops.listen.map(Listen::Tcp))),
         ("ops.upgrade_socket", ops.as_ref().and_then(Ops::upgrade_listen)),

@@ -40,6 +40,7 @@ pub(super) use self::tls::Prepared;
 pub use self::tls::TlsError;
 use super::App;
 use super::phases::Phases;
+use super::probes::Prober;
 use super::settings::{Settings, SetupError};
 use super::streams::Registry;
 use super::upstreams::server_conf;
@@ -160,6 +161,11 @@ impl Proxy {
     /// For other settings later on.
     pub fn replacer(&self) -> Replacer {
         self.replacer.clone()
+    }
+
+    /// For probes of the app, on a listener of their own.
+    pub fn prober(&self) -> Prober {
+        Prober::new(Arc::clone(&self.replacer.in_force))
     }
 
     /// Serves until `shutdown` turns true, then drains for at most `drain_deadline`.

@@ -147,6 +147,16 @@ impl Upstream {
         }
     }
 
+    /// The `Host` by which a server knows itself.
+    pub(crate) fn own_host(&self, backend: &Backend) -> &str {
+        self.pool.own_host(backend).and_then(|host| host.to_str().ok()).unwrap_or("localhost")
+    }
+
+    /// Whether connections are made with TLS.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.peers.tls()
+    }
+
     /// The target as the app is to see it, where that differs from what it is.
     pub(crate) fn rewritten(&self, target: &str) -> pingora::Result<Option<String>> {
         let Some(rewrite) = &self.rewrite else { return Ok(None) };

@@ -12,6 +12,7 @@ mod health;
 mod names;
 mod peers;
 mod pool;
+mod question;
 mod rewrite;
 mod tls;
 mod websocket_gate;
@@ -31,6 +32,7 @@ pub(super) use self::app::{MAX_TRIES, Upstream};
 pub(super) use self::backend::{Backend, InFlight};
 pub(super) use self::failure::{of_connection, of_exchange};
 pub(super) use self::peers::{Kind, keep_alive};
+pub(super) use self::question::{Question, ask, connector};
 
 /// All apps, and the tasks that watch over their servers.
 #[derive(Debug)]

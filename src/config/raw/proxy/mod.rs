@@ -1,6 +1,7 @@
 //! `[proxy]` as typed: the listener, the upstreams, time and size limits.
 
 mod limits;
+mod probes;
 mod tls;
 mod upstream;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::OneOrMany;
 
 pub(crate) use limits::{RawLimits, RawTimeouts};
+pub(crate) use probes::RawProbes;
 pub(crate) use tls::{RawCertificate, RawClientCertificates, RawTls, RawTlsVersion};
 pub(crate) use upstream::{
     RawBalance, RawEjection, RawHealth, RawProtocol, RawUpstream, RawUpstreamTimeouts,
@@ -55,6 +57,7 @@ pub(crate) struct RawProxy {
     /// Whether clients may speak HTTP/2: by ALPN with TLS, with prior knowledge without.
     pub(crate) http2: bool,
     pub(crate) tls: Option<RawTls>,
+    pub(crate) probes: Option<RawProbes>,
     pub(crate) timeouts: RawTimeouts,
     pub(crate) limits: RawLimits,
 }
@@ -76,6 +79,7 @@ impl Default for RawProxy {
             websocket_origins: OneOrMany::One("own".into()),
             http2: true,
             tls: None,
+            probes: None,
             timeouts: RawTimeouts::default(),
             limits: RawLimits::default(),
         }

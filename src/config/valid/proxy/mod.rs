@@ -4,6 +4,7 @@ mod health;
 mod limits;
 mod origins;
 mod pick;
+mod probes;
 mod server;
 mod tls;
 mod upstream;
@@ -24,6 +25,7 @@ use crate::net::hops::ClientHeader;
 pub use health::{Ejection, HealthCheck};
 pub use limits::{Limits, Timeouts, UpstreamTimeouts};
 pub use origins::WebSocketOrigins;
+pub use probes::Probes;
 pub use server::Server;
 pub use tls::{CertificateFiles, ClientCertificates, Tls};
 pub use upstream::{Balance, Protocol, Upstream, UpstreamTls};
@@ -50,6 +52,8 @@ pub struct Proxy {
     pub http2: bool,
     /// TLS towards clients, if any.
     pub tls: Option<Tls>,
+    /// Which health checks are handed on to the app, if any.
+    pub probes: Option<Probes>,
     /// How long to wait for clients.
     pub timeouts: Timeouts,
     /// How much clients may ask for.
@@ -90,6 +94,7 @@ pub(super) fn check(raw: &RawProxy, around: &Around<'_>, check: &mut Check<'_>) 
     let proxy_protocol = peers::check(PROXY_PROTOCOL, &raw.proxy_protocol, meaning, check);
     let websocket_origins = origins::check(&raw.websocket_origins, check);
     let tls = tls::check(raw.tls.as_ref(), check);
+    let probes = probes::check(raw.probes.as_ref(), check);
     let limits = limits::check(&raw.limits, check);
     if let (Some(listen), Some(trusted), Some(proxy_protocol)) = (&listen, &trusted, &proxy_protocol) {
         somebody_can_come(listen, trusted, proxy_protocol, check);
@@ -106,6 +111,11 @@ pub(super) fn check(raw: &RawProxy, around: &Around<'_>, check: &mut Check<'_>) 
     if let (Some(listen), Some(upstreams)) = (&listen, &upstreams) {
         not_itself(listen, upstreams, check);
     }
+    if let (Some(Some(probes)), Some(upstreams), false) = (&probes, &upstreams, off) {
+        not_itself(&Listen::Tcp(probes.listen), upstreams, check);
+        let upstreams: Vec<_> = upstreams.iter().map(|(_, upstream)| upstream.clone()).collect();
+        probes::somebody_answers(probes, &upstreams, check);
+    }
     let (upstreams, (timeouts, _), limits) = (upstreams?, times?, limits?);
     let proxy = Proxy {
         listen: listen?,
@@ -120,6 +130,7 @@ pub(super) fn check(raw: &RawProxy, around: &Around<'_>, check: &mut Check<'_>) 
         websocket_origins: websocket_origins?,
         http2: raw.http2,
         tls: tls?,
+        probes: probes?,
         timeouts,
         limits,
     };

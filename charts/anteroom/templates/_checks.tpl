@@ -1,0 +1,132 @@
+{{/* Can this be installed? All that is missing or contradicts itself, at once, with what to do about it. */}}
+
+{{- define "anteroom.validate" -}}
+{{- $mode := include "anteroom.mode" . -}}
+{{- if ne $mode "off" -}}
+{{- $problems := concat (include "anteroom.missing" . | fromJsonArray) (include "anteroom.contradictions" . | fromJsonArray) -}}
+{{- if $problems -}}
+{{- fail (include "anteroom.refusal" (list . $problems)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What nobody but the operator can know. */}}
+{{- define "anteroom.missing" -}}
+{{- $values := .Values -}}
+{{- $mode := include "anteroom.mode" . -}}
+{{- $problems := list -}}
+{{- if not $values.publicUrl -}}
+{{- $problems = append $problems "publicUrl is missing: the address that people type, for example https://app.example.com" -}}
+{{- end -}}
+{{- if not $values.atlassian.clientId -}}
+{{- $problems = append $problems "atlassian.clientId is missing: the client ID of your app at https://developer.atlassian.com/console/myapps/" -}}
+{{- end -}}
+{{- if not $values.atlassian.existingSecret -}}
+{{- $problems = append $problems "atlassian.existingSecret is missing: the name of a Secret with that app's client secret" -}}
+{{- end -}}
+{{- $access := $values.access -}}
+{{- if not (or $access.allowAnyAtlassianAccount $access.emailDomains $access.emails $access.accountIds) -}}
+{{- $problems = append $problems "access is empty, and anybody on the internet can make an Atlassian account: set access.emailDomains, access.emails or access.accountIds; or access.allowAnyAtlassianAccount=true if you mean everybody" -}}
+{{- end -}}
+{{- if and (eq $mode "proxy") (not $values.upstream) (not (dig "proxy" "upstreams" nil $values.config)) -}}
+{{- $problems = append $problems "upstream is missing: the app, for example http://app.default.svc:8080" -}}
+{{- end -}}
+{{- if and (eq $mode "sidecar") (not $values.sidecar.appPort) -}}
+{{- $problems = append $problems "sidecar.appPort is missing: the port on 127.0.0.1 at which the app listens in its pod" -}}
+{{- end -}}
+{{- if eq $mode "forwardAuth" -}}
+{{- if not $values.trustedProxies -}}
+{{- $problems = append $problems "trustedProxies is missing: the network of the gateway's pods, whose questions are answered, for example [10.0.0.0/8]" -}}
+{{- end -}}
+{{- if not $values.forwardAuth.gateway -}}
+{{- $problems = append $problems "forwardAuth.gateway is missing: traefik, envoyGateway, gatewayApi, nginx, or none for objects of your own" -}}
+{{- end -}}
+{{- if and (eq $values.forwardAuth.gateway "gatewayApi") (not $values.forwardAuth.app.service) -}}
+{{- $problems = append $problems "forwardAuth.app.service is missing: the Gateway API asks within the route of the app, so the chart makes that route" -}}
+{{- end -}}
+{{- if and (eq $values.forwardAuth.gateway "envoyGateway") (not (or $values.forwardAuth.app.service $values.forwardAuth.app.httpRoute)) -}}
+{{- $problems = append $problems "forwardAuth.app is missing: its service, for which the chart makes the route, or the httpRoute that there is" -}}
+{{- end -}}
+{{- end -}}
+{{- if and (or $values.httpRoute.enabled (has $values.forwardAuth.gateway (list "gatewayApi" "envoyGateway"))) (has $mode (list "proxy" "forwardAuth")) (not $values.httpRoute.parentRefs) -}}
+{{- $problems = append $problems "httpRoute.parentRefs is missing: the Gateway that the route belongs to, for example [{name: gateway}]" -}}
+{{- end -}}
+{{- toJson $problems -}}
+{{- end -}}
+
+{{/* What cannot be meant together. */}}
+{{- define "anteroom.contradictions" -}}
+{{- $values := .Values -}}
+{{- $mode := include "anteroom.mode" . -}}
+{{- $problems := list -}}
+{{- if and (include "anteroom.several" .) (not $values.separateStores) (include "anteroom.ownPods" .) -}}
+{{- $problems = append $problems "replicas: every replica keeps its own store of accounts and ended sessions, so a person who signs out at one stays signed in at the others, and is greeted as new at each. Set separateStores=true if that is acceptable, or replicas=1" -}}
+{{- end -}}
+{{- if and $values.separateStores (include "anteroom.several" .) $values.persistence.existingClaim -}}
+{{- $problems = append $problems "persistence.existingClaim: one volume cannot hold the stores of several replicas. Leave it out, or set replicas=1" -}}
+{{- end -}}
+{{- if and $values.autoscaling.enabled (lt (int $values.autoscaling.maxReplicas) (int $values.autoscaling.minReplicas)) -}}
+{{- $problems = append $problems "autoscaling.maxReplicas is less than autoscaling.minReplicas" -}}
+{{- end -}}
+{{- if and (eq $mode "proxy") (regexMatch "^[a-z0-9]+://(localhost|127\\.|\\[::1\\])" $values.upstream) -}}
+{{- $problems = append $problems "upstream: on loopback there is nobody but Anteroom in its pod. Name the app's Service, or put Anteroom into the app's pod with mode=sidecar" -}}
+{{- end -}}
+{{- if and (ne $mode "proxy") $values.upstream -}}
+{{- $problems = append $problems (printf "upstream is for mode=proxy; mode=%s has %s" $mode (eq $mode "sidecar" | ternary "sidecar.appPort" "forwardAuth.app")) -}}
+{{- end -}}
+{{- if and (eq $mode "sidecar") (has (int $values.sidecar.appPort) (list 4180 4181 4183)) -}}
+{{- $problems = append $problems "sidecar.appPort: 4180, 4181 and 4183 are Anteroom's own in the pod. Let the app listen at another port of 127.0.0.1" -}}
+{{- end -}}
+{{- if and $values.forwardAuth.existingSecret (has $values.forwardAuth.gateway (list "traefik" "gatewayApi")) -}}
+{{- $problems = append $problems (printf "forwardAuth.existingSecret: %s cannot send a key from a Secret. Leave it out, and let networkPolicy.from admit only the gateway's pods" $values.forwardAuth.gateway) -}}
+{{- end -}}
+{{- range include "anteroom.ownKeys" . | fromJsonArray -}}
+{{- $path := splitList "." (first .) -}}
+{{- $table := $values.config -}}
+{{- range initial $path -}}
+{{- $table = kindIs "map" $table | ternary (get ($table | default dict) .) nil -}}
+{{- end -}}
+{{- if and (kindIs "map" $table) (hasKey $table (last $path)) -}}
+{{- $problems = append $problems (printf "config.%s: %s" (first .) (last .)) -}}
+{{- end -}}
+{{- end -}}
+{{- range dig "proxy" "upstreams" list $values.config -}}
+{{- if hasKey . "headers" -}}
+{{- $problems = append $problems "config.proxy.upstreams: a ConfigMap is no place for secret headers: use headers_files with extraVolumes" -}}
+{{- end -}}
+{{- end -}}
+{{- toJson ($problems | uniq) -}}
+{{- end -}}
+
+{{/* Takes a list: the chart's context, and the problems. */}}
+{{- define "anteroom.refusal" -}}
+{{- $top := index . 0 -}}
+{{- $secret := default (printf "%s-atlassian" (include "anteroom.fullname" $top)) $top.Values.atlassian.existingSecret -}}
+Anteroom cannot be installed like this yet:
+{{- range index . 1 }}
+  - {{ . }}
+{{- end }}
+
+Nothing secret goes into the values. Make the Secret; the command reads the client secret from the keyboard (paste it, press Enter, then Ctrl-D):
+
+  kubectl create secret generic {{ $secret }} --namespace {{ $top.Release.Namespace }} --from-file={{ $top.Values.atlassian.secretKey }}=/dev/stdin
+
+Then put this into values.yaml, with your own names in it:
+
+  publicUrl: {{ default "https://app.example.com" $top.Values.publicUrl }}
+{{- if eq (include "anteroom.mode" $top) "proxy" }}
+  upstream: {{ default "http://app.default.svc:8080" $top.Values.upstream }}
+{{- else if eq (include "anteroom.mode" $top) "sidecar" }}
+  sidecar:
+    appPort: {{ default 8080 $top.Values.sidecar.appPort }}
+{{- else }}
+  trustedProxies: {{ default (list "10.0.0.0/8") $top.Values.trustedProxies | toJson }}
+  forwardAuth:
+    gateway: {{ default "traefik" $top.Values.forwardAuth.gateway }}
+{{- end }}
+  atlassian:
+    clientId: {{ default "YOUR-CLIENT-ID" $top.Values.atlassian.clientId }}
+    existingSecret: {{ $secret }}
+  access:
+    emailDomains: {{ default (list "example.com") $top.Values.access.emailDomains | toJson }}
+{{ end -}}

@@ -1,0 +1,52 @@
+{{/* Where do requests go? Paths and backends that Ingress and HTTPRoute share. */}}
+
+{{- define "anteroom.servicePort" -}}
+{{- eq (include "anteroom.mode" .) "forwardAuth" | ternary 4182 (int .Values.service.port) -}}
+{{- end -}}
+
+{{/* One path of an Ingress. Takes a list: path, type, service, port. */}}
+{{- define "anteroom.ingressPath" -}}
+- path: {{ index . 0 }}
+  pathType: {{ index . 1 }}
+  backend:
+    service:
+      name: {{ index . 2 }}
+      port:
+        number: {{ index . 3 }}
+{{- end -}}
+
+{{/* metadata of an object of the gateway's. Takes a list: context, ending of the name. */}}
+{{- define "anteroom.metadata" -}}
+{{- $top := index . 0 -}}
+name: {{ include "anteroom.fullname" $top }}{{ index . 1 }}
+namespace: {{ $top.Release.Namespace }}
+labels: {{- include "anteroom.labels" $top | nindent 2 }}
+{{- end -}}
+
+{{/* What an HTTPRoute says of itself, without rules. Takes a list: context, hosts. */}}
+{{- define "anteroom.routeSpec" -}}
+{{- $top := index . 0 -}}
+parentRefs: {{- toYaml $top.Values.httpRoute.parentRefs | nindent 2 }}
+hostnames:
+{{- range index . 1 }}
+  - {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* Identity headers that a gateway copies. */}}
+{{- define "anteroom.identityHeaders" -}}
+{{- concat (.Files.Get "files/gateway.yaml" | fromYaml).identity .Values.forwardAuth.headers | uniq | toJson -}}
+{{- end -}}
+
+{{/* For the app's Ingress, where nginx asks. */}}
+{{- define "anteroom.nginxAnnotations" -}}
+nginx.ingress.kubernetes.io/auth-url: {{ printf "http://%s.%s.svc.cluster.local:4182/_anteroom/verify/nginx" (include "anteroom.fullname" .) .Release.Namespace | quote }}
+nginx.ingress.kubernetes.io/auth-signin: "https://$http_host/_anteroom/sign-in?return_to=$escaped_request_uri"
+nginx.ingress.kubernetes.io/auth-signin-redirect-param: return_to
+nginx.ingress.kubernetes.io/auth-response-headers: {{ include "anteroom.identityHeaders" . | fromJsonArray | join "," | quote }}
+nginx.ingress.kubernetes.io/proxy-buffer-size: 16k
+{{- if .Values.forwardAuth.existingSecret }}
+# This ConfigMap holds X-Anteroom-Gateway-Key; whoever may read it may ask.
+nginx.ingress.kubernetes.io/auth-proxy-set-headers: {{ printf "%s/%s-gateway" .Release.Namespace (include "anteroom.fullname" .) | quote }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,241 @@
+//! `anteroom k8s check`: is this pod's app behind Anteroom? Asked from inside of the pod, of its network alone: three things make
+//! a sidecar real, and each can be missing without anybody noticing.
+//!
+//! 1. The app listens on loopback and nowhere else: knocks at the pod's own addresses.
+//! 2. The Service leads to Anteroom: asks it, when it is named, for something that only Anteroom answers.
+//! 3. Probes reach the app: asks for each of `proxy.probes.paths` as the kubelet would.
+//!
+//! Must not: send a secret or change anything. No cluster is asked, so that no right is needed.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use clap::Args;
+
+use super::wire::{Answer, ask, reached, resolve};
+use crate::cli::doctor::finding::{Finding, Outcome};
+use crate::cli::doctor::print;
+use crate::cli::{ConfigArgs, Exit, Format, Terminal};
+use crate::config::{Config, Probes, Server};
+
+/// `anteroom k8s check`
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = AFTER_HELP)]
+pub struct CheckArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The app's Service, as NAME or NAME:PORT
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// An address of this pod; without it, the ones that its packets leave from
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Vec<IpAddr>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+const AFTER_HELP: &str = "\
+It is to be run where Anteroom runs: kubectl exec POD -c anteroom -- /usr/local/bin/anteroom k8s check --service NAME
+
+Exit codes: 0 nothing found; 3 something is missing; 2 the command line or the configuration is wrong.";
+
+/// Looks, and says what is missing.
+pub(super) fn check(args: &CheckArgs, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    let config = match terminal.load(&args.config.load_options(&terminal.environment))? {
+        Ok(config) => config,
+        Err(exit) => return Ok(exit),
+    };
+    let addresses = if args.address.is_empty() { own_addresses() } else { args.address.clone() };
+    let mut findings =
+        vec![listens(&config), app(&config, &addresses), service(&config, args.service.as_deref())];
+    findings.extend(probes(&config, &addresses));
+    match args.format {
+        Format::Text => write!(terminal.out, "{}", print::list(&findings))?,
+        Format::Json => writeln!(terminal.out, "{:#}", print::checks(&findings))?,
+    }
+    let sick = findings.iter().any(|finding| finding.outcome == Outcome::Problem);
+    Ok(if sick { Exit::Findings } else { Exit::Success })
+}
+
+/// The addresses that packets leave from. Nothing is sent: for UDP, connecting is choosing a route. Both goals are for
+/// documentation (RFC 5737, RFC 3849).
+fn own_addresses() -> Vec<IpAddr> {
+    let from = |any: IpAddr, goal: IpAddr| {
+        let socket = UdpSocket::bind((any, 0)).ok()?;
+        socket.connect((goal, 9)).ok()?;
+        socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_loopback())
+    };
+    let v4 = from(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into());
+    let v6 = from(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into());
+    v4.into_iter().chain(v6).collect()
+}
+
+fn listens(config: &Config) -> Finding {
+    const NAME: &str = "Anteroom is reached from outside of the pod";
+    let places = [
+        ("proxy.listen", config.proxy.as_ref().and_then(|proxy| proxy.listen.tcp())),
+        ("ops.listen", config.ops.listen),
+    ];
+    let deaf: Vec<&str> = places
+        .iter()
+        .filter(|(_, at)| at.is_some_and(|at| at.ip().is_loopback()))
+        .map(|(key, _)| *key)
+        .collect();
+    match (&config.proxy, deaf.as_slice()) {
+        (None, _) => {
+            Finding::not_checked("listen", NAME, "There is no reverse proxy: proxy.upstream is not set.")
+        }
+        (Some(proxy), []) => Finding::ok("listen", NAME, format!("It listens on {}.", proxy.listen)),
+        (Some(_), keys) => {
+            let keys = keys.join(" and ");
+            let meaning = format!(
+                "{keys}: a loopback address, which neither the Service nor the kubelet reaches. Write 0.0.0.0:4180 for the \
+                 proxy and 0.0.0.0:4181 for ops."
+            );
+            Finding::problem("listen", NAME, meaning, &[])
+        }
+    }
+}
+
+fn app(config: &Config, addresses: &[IpAddr]) -> Finding {
+    const NAME: &str = "The app listens on loopback and nowhere else";
+    let not_checked = |why: String| Finding::not_checked("app", NAME, why);
+    let servers: Vec<&Server> = config
+        .proxy
+        .iter()
+        .flat_map(|proxy| &proxy.upstreams)
+        .flat_map(|upstream| &upstream.servers)
+        .collect();
+    let mut ports = Vec::new();
+    for server in &servers {
+        match server {
+            Server::Unix(_) => {}
+            Server::Tcp { host, port } => {
+                let ip: Option<IpAddr> =
+                    if host == "localhost" { Some(Ipv4Addr::LOCALHOST.into()) } else { host.parse().ok() };
+                match ip.filter(IpAddr::is_loopback) {
+                    Some(ip) => ports.push(SocketAddr::new(ip, *port)),
+                    None => {
+                        return not_checked(format!(
+                            "{host}:{port} is not on loopback, so the app is not in this pod: a NetworkPolicy has to keep others away \
+                             from it."
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    if servers.is_empty() {
+        return not_checked("There is no reverse proxy: proxy.upstream is not set.".into());
+    }
+    if let Some(silent) = ports.iter().find(|at| !reached(**at)) {
+        return not_checked(format!("Nobody listens at {silent} yet. Ask again when the app is up."));
+    }
+    if addresses.is_empty() && !ports.is_empty() {
+        return not_checked("The pod's own address is not known. Give it with --address.".into());
+    }
+    let outside = ports.iter().flat_map(|at| addresses.iter().map(|ip| SocketAddr::new(*ip, at.port())));
+    let open: Vec<String> = outside.filter(|at| reached(*at)).map(|at| at.to_string()).collect();
+    if open.is_empty() {
+        return Finding::ok("app", NAME, "Nobody outside of the pod gets around Anteroom.");
+    }
+    let meaning = format!(
+        "The app answers at {}: every pod that reaches this one gets around Anteroom and can say who it is. Let the app listen \
+         on 127.0.0.1 alone, by its own setting.",
+        open.join(", ")
+    );
+    Finding::problem("app", NAME, meaning, &[])
+}
+
+fn service(config: &Config, name: Option<&str>) -> Finding {
+    const NAME: &str = "The Service leads to Anteroom";
+    let not_checked = |why: String| Finding::not_checked("service", NAME, why);
+    let Some(name) = name else {
+        return not_checked(
+            "Which Service it is cannot be seen from here. Name it with --service NAME.".into(),
+        );
+    };
+    let addresses = match resolve(name) {
+        Ok(addresses) => addresses,
+        Err(error) => return not_checked(format!("{name} could not be looked up: {error}")),
+    };
+    // A pod may not be able to reach itself by its Service; another one behind the same name says as much.
+    let host = config.public_url.authority();
+    let answer = addresses.iter().find_map(|at| ask(*at, host, "/_anteroom/me").ok());
+    let Some(Answer { status, body }) = answer else {
+        return not_checked(format!(
+            "{name} did not answer. Not every network lets a pod reach itself by its Service: ask from another one."
+        ));
+    };
+    let said: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
+    let sign_in = said.as_ref().and_then(|said| said.get("sign_in_url")).and_then(serde_json::Value::as_str);
+    if status == 401 && sign_in.is_some() {
+        return Finding::ok("service", NAME, format!("Anteroom answers at {name}."));
+    }
+    let meaning = format!(
+        "{name} leads to something else than Anteroom, the app most likely: it answered {status} where Anteroom says who is \
+         signed in. Set the Service's targetPort to the name of Anteroom's port, for its first port by: kubectl patch service \
+         {} --type=json -p '[{{\"op\":\"replace\",\"path\":\"/spec/ports/0/targetPort\",\"value\":\"anteroom-http\"}}]'",
+        short(name)
+    );
+    Finding::problem("service", NAME, meaning, &[])
+}
+
+/// A Service's name as the cluster knows it, in its own namespace.
+fn short(name: &str) -> &str {
+    name.split(['.', ':']).next().unwrap_or(name)
+}
+
+fn probes(config: &Config, addresses: &[IpAddr]) -> Vec<Finding> {
+    const NAME: &str = "Probes of the kubelet reach the app";
+    let Some(probes) = config.proxy.as_ref().and_then(|proxy| proxy.probes.as_ref()) else {
+        let meaning = "No probe is handed on. That is right for exec probes, and for none; an httpGet probe of an app on loopback \
+                       fails, and the kubelet restarts it. Add [proxy.probes], and let the probes ask port 4183.";
+        return vec![Finding::note("probes", NAME, meaning)];
+    };
+    if probes.listen.ip().is_loopback() {
+        let meaning = "proxy.probes.listen is a loopback address, which the kubelet does not reach. Write 0.0.0.0:4183.";
+        return vec![Finding::problem("probes", NAME, meaning, &[])];
+    }
+    let at = |ip: &IpAddr| SocketAddr::new(*ip, probes.listen.port());
+    let own = Some(probes.listen.ip()).filter(|ip| !ip.is_unspecified());
+    match own.as_ref().or(addresses.first()) {
+        Some(ip) => probes.paths.iter().map(|path| probe(at(ip), path, probes)).collect(),
+        None => vec![Finding::not_checked(
+            "probes",
+            NAME,
+            "The pod's own address is not known. Give it with --address.",
+        )],
+    }
+}
+
+fn probe(at: SocketAddr, path: &str, probes: &Probes) -> Finding {
+    let name = format!("A probe of {path} reaches the app");
+    match ask(at, &at.to_string(), path) {
+        Ok(Answer { status: status @ 200..=399, .. }) => Finding::ok(
+            "probes",
+            &name,
+            format!("The app answers {status} on port {}.", probes.listen.port()),
+        ),
+        Ok(Answer { status: 502, .. }) => {
+            let meaning = "Anteroom is there, and the app does not answer it. Is it up, and is proxy.upstream its port?";
+            Finding::problem("probes", &name, meaning, &[])
+        }
+        Ok(Answer { status: 404, .. }) => {
+            let meaning = "It is answered with 404: the app knows no such path, or a newer list of paths is written than is in force.";
+            Finding::problem("probes", &name, meaning, &[])
+        }
+        Ok(Answer { status, .. }) => {
+            let meaning = format!("The app answers {status}, which the kubelet takes for a failure.");
+            Finding::problem("probes", &name, meaning, &[])
+        }
+        Err(error) => {
+            let meaning = format!(
+                "Nobody answers at {at}: {error}. Does Anteroom run with this configuration? A new listener needs a restart."
+            );
+            Finding::problem("probes", &name, meaning, &[])
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `anteroom k8s`: how does Anteroom get into a pod, and is it in there as it should be? Manifests are text here, and what is
+//! seen is seen from inside of a pod: no cluster is asked.
+
+mod check;
+mod container;
+mod inject;
+mod wire;
+
+use std::io;
+
+use clap::{Args, Subcommand};
+
+use super::{Exit, Terminal};
+use crate::kube::Sidecar;
+
+/// `anteroom k8s`
+#[derive(Clone, Debug, Args)]
+pub struct K8sArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: K8sCommand,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum K8sCommand {
+    /// Print the container for a chart's `extraContainers`, or the volumes that it needs
+    Container(container::ContainerArgs),
+    /// Add Anteroom to the pods of a Deployment, StatefulSet, DaemonSet or Pod; also as Helm's post-renderer
+    Inject(inject::InjectArgs),
+    /// Say from inside of the pod whether the app is behind Anteroom: on loopback, its Service, its probes
+    Check(check::CheckArgs),
+}
+
+/// What is chosen about the container.
+#[derive(Clone, Debug, Args)]
+pub struct SidecarArgs {
+    /// A native sidecar: it starts before the app and ends after it (Kubernetes 1.29 or later)
+    #[arg(long)]
+    pub native: bool,
+    /// The image, with tag or digest; without it the one of this version
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// The ConfigMap that holds `anteroom.toml`
+    #[arg(long, value_name = "NAME", default_value = "anteroom")]
+    pub config_map: String,
+    /// The Secret that holds `client-secret` and `session-keys`
+    #[arg(long, value_name = "NAME", default_value = "anteroom")]
+    pub secret: String,
+}
+
+impl SidecarArgs {
+    fn sidecar(&self) -> Sidecar {
+        let usual = Sidecar::default();
+        Sidecar {
+            image: self.image.clone().unwrap_or(usual.image),
+            config_map: self.config_map.clone(),
+            secret: self.secret.clone(),
+            native: self.native,
+            probes: usual.probes,
+        }
+    }
+}
+
+/// Does it.
+pub(super) fn k8s(args: &K8sArgs, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    match &args.command {
+        K8sCommand::Container(args) => container::container(args, terminal),
+        K8sCommand::Inject(args) => inject::inject(args, terminal),
+        K8sCommand::Check(args) => check::check(args, terminal),
+    }
+}

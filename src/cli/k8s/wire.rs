@@ -1,0 +1,60 @@
+//! One question over plain HTTP/1.1 (RFC 9112), bounded in time and size; and whether somebody listens at all.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Bytes of an answer that are looked at.
+const MOST: u64 = 64 << 10;
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    /// Its status.
+    pub(super) status: u16,
+    /// Its body, chunks and all.
+    pub(super) body: Vec<u8>,
+}
+
+/// Whether somebody listens there.
+pub(super) fn reached(at: SocketAddr) -> bool {
+    TcpStream::connect_timeout(&at, PATIENCE).is_ok()
+}
+
+/// `NAME` or `NAME:PORT`; the port of http without one.
+pub(super) fn resolve(name: &str) -> io::Result<Vec<SocketAddr>> {
+    let plain = name.strip_prefix("http://").unwrap_or(name).trim_end_matches('/');
+    if let Ok(at) = plain.parse::<SocketAddr>() {
+        return Ok(vec![at]);
+    }
+    match plain.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
+            let port =
+                port.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "no such port"))?;
+            Ok((host, port).to_socket_addrs()?.collect())
+        }
+        _ => Ok((plain, 80).to_socket_addrs()?.collect()),
+    }
+}
+
+/// Asks for a path, as a script without a session.
+pub(super) fn ask(at: SocketAddr, host: &str, path: &str) -> io::Result<Answer> {
+    let mut stream = TcpStream::connect_timeout(&at, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let agent = concat!("anteroom/", env!("CARGO_PKG_VERSION"), " (k8s check)");
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes())?;
+    let mut bytes = Vec::new();
+    let read = stream.take(MOST).read_to_end(&mut bytes);
+    let no_http = || io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP");
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    let Some(end) = end else { return Err(read.err().unwrap_or_else(no_http)) };
+    let status = bytes.get(..12).and_then(|head| std::str::from_utf8(head).ok());
+    let status = status.and_then(|head| head.strip_prefix("HTTP/1.")?.get(2..)?.parse().ok());
+    let body = bytes.get(end + 4..).unwrap_or_default().to_vec();
+    Ok(Answer { status: status.ok_or_else(no_http)?, body })
+}

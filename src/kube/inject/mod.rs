@@ -1,0 +1,122 @@
+//! How does Anteroom get into a manifest that others have written?
+//!
+//! | file | question |
+//! |---|---|
+//! | `find` | which workload, and which Service? |
+//! | `pod` | what of the pod changes? |
+//! | `app` | which container is the app, and how is it reached? |
+//! | `group` | how does Anteroom read its secrets without everybody else being able to? |
+//! | `probes` | how does the kubelet still reach the app? |
+//! | `service` | how do requests arrive at Anteroom instead of the app? |
+//!
+//! Guarantees: every document but those of the workload and of the Service asked for leaves byte for byte as it came; what came out once
+//! goes in again and comes out the same; a pod in which requests would get around Anteroom, or in which the app would not
+//! work any more, is refused.
+
+mod app;
+mod find;
+mod group;
+mod pod;
+mod probes;
+mod service;
+
+use std::fmt::Write as _;
+
+use super::yaml::Stream;
+use super::{Refusal, Sidecar};
+
+/// What is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// The container; whether it hands probes on follows from the app's.
+    pub sidecar: Sidecar,
+    /// `NAME` or `KIND/NAME`, when there are several workloads.
+    pub workload: Option<String>,
+    /// The app's container, when there are several.
+    pub container: Option<String>,
+    /// The app's port, when its container does not declare exactly one.
+    pub app_port: Option<u16>,
+    /// The Service whose requests go to Anteroom from now on.
+    pub service: Option<String>,
+    /// For how many seconds the app goes on when its pod is about to end, so that requests under way are answered. 0: no longer than by
+    /// itself.
+    pub app_pause: u16,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Injected {
+    /// The whole stream.
+    pub yaml: String,
+    /// What was changed and what is left to do, for people; no control characters from the manifest.
+    pub notes: String,
+}
+
+/// What is to be told.
+#[derive(Debug, Default)]
+struct Notes {
+    done: Vec<String>,
+    left: Vec<String>,
+}
+
+/// Puts Anteroom beside the app.
+///
+/// # Errors
+/// It cannot be done safely; nothing is changed then.
+pub fn inject(text: &str, wishes: &Wishes) -> Result<Injected, Refusal> {
+    let mut stream = Stream::parse(text)?;
+    let mut notes = Notes::default();
+    let place = find::workload(&stream, wishes.workload.as_deref())?;
+    let beside = pod::inject(place.of(&mut stream)?, &place.kind, wishes, &mut notes)?;
+    for (place, name) in find::services(&stream)? {
+        let asked = wishes.service.as_ref() == Some(&name);
+        let at = place.look(&stream).map(|service| service::looks_at(service, &beside)).transpose()?;
+        match at {
+            Some(service::Looks::AtTheApp) if asked => {
+                service::point(place.of(&mut stream)?, &beside)?;
+                notes.done.push(format!("Service {name}: its requests go to Anteroom (targetPort anteroom-http)"));
+            }
+            Some(service::Looks::AtTheApp) => notes.left.push(format!(
+                "Service {name} still sends requests to the app itself: run this again with --service {name}, or set its \
+                 targetPort to anteroom-http."
+            )),
+            Some(service::Looks::AtAnteroom) => {
+                notes.done.push(format!("Service {name}: its requests go to Anteroom already"));
+            }
+            Some(service::Looks::Elsewhere) | None if asked => return Err(service::elsewhere(&name, &beside)),
+            Some(service::Looks::Elsewhere) | None => {}
+        }
+    }
+    if let Some(name) = &wishes.service
+        && !find::services(&stream)?.iter().any(|(_, other)| other == name)
+    {
+        let what = format!("there is no Service `{name}` in the input");
+        let remedy =
+            "Give its file along with the workload's, or set targetPort: anteroom-http where it is written";
+        return Err(Refusal::new(what, remedy));
+    }
+    let none_seen = !notes.done.iter().chain(&notes.left).any(|note| note.starts_with("Service "));
+    beside.what_is_left(none_seen, &mut notes);
+    Ok(Injected { yaml: stream.write()?, notes: notes.text() })
+}
+
+impl Notes {
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for (title, lines) in [("Done:", &self.done), ("Left to do:", &self.left)] {
+            if lines.is_empty() {
+                continue;
+            }
+            let _ = writeln!(text, "{title}");
+            for line in lines {
+                // Line feeds are ours; the rest is from a manifest.
+                let plain: String = line.chars().filter(|c| *c == '\n' || !c.is_control()).collect();
+                let _ = writeln!(text, "- {}", plain.replace('\n', "\n  "));
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! What is put in, what is left alone, what is refused.
+
+use super::*;
+
+/// A Deployment with these lines in its pod's spec and in its container.
+fn app(spec: &str, container: &str) -> String {
+    let indented =
+        |text: &str, by: &str| text.lines().fold(String::new(), |all, line| all + by + line + "\n");
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: wiki\nspec:\n  template:\n    metadata:\n      \
+         labels: {{app: wiki}}\n    spec:\n{}      containers:\n      - name: wiki\n{}",
+        indented(spec, "      "),
+        indented(container, "        ")
+    )
+}
+
+const PORT: &str = "ports: [{name: web, containerPort: 8080}]";
+
+fn refusal(text: &str, wishes: &Wishes) -> String {
+    inject(text, wishes).map(|injected| injected.yaml).expect_err(text).to_string()
+}
+
+#[test]
+fn again_changes_nothing_and_another_form_replaces() {
+    let probes = format!("{PORT}\nlivenessProbe: {{httpGet: {{path: /healthz, port: web}}}}");
+    let service = "---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {selector: {app: wiki}, ports: [{port: 8080}]}\n";
+    let text = app("terminationGracePeriodSeconds: 5", &probes) + service;
+    let wishes = |native| Wishes {
+        sidecar: Sidecar { native, ..Sidecar::default() },
+        service: Some("s".into()),
+        app_pause: 5,
+        ..Wishes::default()
+    };
+    let beside = inject(&text, &wishes(false)).unwrap().yaml;
+    assert_eq!(inject(&beside, &wishes(false)).unwrap().yaml, beside);
+    let native = inject(&beside, &wishes(true)).unwrap().yaml;
+    assert_eq!(inject(&native, &wishes(true)).unwrap().yaml, native);
+    let counted = |text: &str, what: &str| text.matches(what).count();
+    for text in [&beside, &native] {
+        assert_eq!(counted(text, "containerPort: 4183"), 1, "probes go through it: {text}");
+        assert_eq!(counted(text, "- name: anteroom\n"), 3, "a container, a volume and its mount: {text}");
+        assert_eq!(counted(text, "preStop"), 1);
+        assert!(
+            text.contains("targetPort: anteroom-http") && text.contains("terminationGracePeriodSeconds: 30")
+        );
+        assert!(text.contains("port: 4183"), "{text}");
+    }
+    assert_eq!((counted(&beside, "restartPolicy"), counted(&native, "restartPolicy: Always")), (0, 1));
+    let back = inject(&native, &wishes(false)).unwrap().yaml;
+    assert_eq!(counted(&back, "restartPolicy"), 0, "{back}");
+}
+
+#[test]
+fn every_kind_also_in_a_list_and_nothing_else() {
+    let pod = "metadata: {name: p, labels: {app: wiki}}\nspec: {containers: [{name: a, ports: [{containerPort: 80}]}]}\n";
+    let other = "apiVersion: v1\nkind: ConfigMap\ndata: {a: b}  # as it is\n---\n";
+    let workload = |kind: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: w}}\nspec: {{template: {{{}}}}}\n",
+            pod.trim().replace('\n', ", ")
+        )
+    };
+    let list = |inside: &str| {
+        let mut items = String::from("apiVersion: v1\nkind: List\nitems:\n");
+        for (at, line) in inside.lines().enumerate() {
+            items += &format!("{} {line}\n", if at == 0 { "-" } else { " " });
+        }
+        items
+    };
+    for text in [
+        workload("Deployment"),
+        workload("StatefulSet"),
+        workload("DaemonSet"),
+        format!("apiVersion: v1\nkind: Pod\n{pod}"),
+        list(&workload("Deployment")),
+    ] {
+        let done = inject(&format!("{other}{text}"), &Wishes::default()).unwrap();
+        assert!(done.yaml.starts_with(other), "{}", done.yaml);
+        assert!(done.yaml.contains("anteroom.dev/injected"), "{}", done.yaml);
+        assert!(done.notes.contains("127.0.0.1:80 and nowhere else"), "{}", done.notes);
+    }
+    let hook = format!(
+        "apiVersion: v1\nkind: Pod\n{}---\n{}",
+        pod.replace("labels:", "annotations: {helm.sh/hook: test}, labels:"),
+        workload("Deployment")
+    );
+    assert!(inject(&hook, &Wishes::default()).unwrap().notes.contains("Deployment w:"));
+}
+
+#[test]
+fn what_would_guard_nothing_is_refused() {
+    let good = app("", PORT);
+    assert!(inject(&good, &Wishes::default()).is_ok());
+    let get = |inside: &str| format!("{PORT}\nreadinessProbe: {{httpGet: {{{inside}}}}}");
+    for (spec, container, want) in [
+        ("hostNetwork: true", PORT, "hostNetwork"),
+        ("hostNetwork: yes", PORT, "hostNetwork"),
+        ("os: {name: windows}", PORT, "Windows"),
+        ("volumes: [{name: anteroom, emptyDir: {}}]", PORT, "a volume `anteroom`"),
+        ("volumes: &v [{name: a, emptyDir: {}}]", PORT, "`volumes` has a YAML anchor"),
+        ("initContainers: [{name: anteroom}]", PORT, "a container `anteroom`"),
+        ("<<: {hostNetwork: true}", PORT, "merge key"),
+        ("", "image: x", "declares 0 TCP ports"),
+        ("", "ports: [{containerPort: 80}, {containerPort: 81}]", "declares 2 TCP ports"),
+        ("", "ports: [{containerPort: 80, protocol: UDP}]", "declares 0 TCP ports"),
+        ("", "ports: [{containerPort: 4180}]", "listens on port 4180"),
+        ("", "ports: [{containerPort: 80}, {containerPort: 4183, protocol: UDP}]", "listens on port 4183"),
+        ("", "ports: [{containerPort: 80, name: anteroom-http}]", "a port called anteroom-http"),
+        ("", "ports: [{containerPort: 80, hostPort: 80}]", "on the node"),
+        ("", "ports: [{containerPort: '80'}]", "no port number"),
+        ("", &format!("{PORT}\nlivenessProbe: {{tcpSocket: {{port: web}}}}"), "tcpSocket probe"),
+        ("", &format!("{PORT}\nstartupProbe: {{grpc: {{port: 8080}}}}"), "grpc probe"),
+        ("", &format!("{PORT}\nlifecycle: {{preStop: {{httpGet: {{port: web}}}}}}"), "preStop hook"),
+        ("", &get("port: web, path: '/a?b=c'"), "asks for `/a?b=c`"),
+        ("", &get("port: web, path: /a/../b"), "asks for `/a/../b`"),
+        ("", &get("port: web, path: /%61"), "asks for `/%61`"),
+        ("", &get("port: web, host: example.com"), "asks a host by name"),
+        ("", &format!("{PORT}\nreadinessProbe: &p {{httpGet: {{port: web}}}}"), "anchor"),
+        ("", &format!("{PORT}\nname: twice"), "the key `name` is there twice"),
+    ] {
+        let refused = refusal(&app(spec, container), &Wishes::default());
+        assert!(refused.contains(want), "{want}: {refused}");
+    }
+}
+
+#[test]
+fn probes_of_other_ports_and_without_http_stay() {
+    let container = format!(
+        "{PORT}\nlivenessProbe: {{exec: {{command: [a]}}}}\nreadinessProbe: {{tcpSocket: {{port: 9090}}}}\nstartupProbe: \
+         {{httpGet: {{port: 9090, path: /x?y}}}}"
+    );
+    let done = inject(&app("", &container), &Wishes::default()).unwrap();
+    assert!(!done.yaml.contains("4183"), "{}", done.yaml);
+    let with_headers = format!(
+        "{PORT}\nlivenessProbe:\n  httpGet: {{port: 8080, scheme: HTTPS, httpHeaders: [{{name: Host, value: x}}]}}"
+    );
+    let done = inject(&app("", &with_headers), &Wishes::default()).unwrap();
+    assert!(done.yaml.contains("scheme: HTTP\n"), "{}", done.yaml);
+    assert!(done.notes.contains("httpHeaders") && done.notes.contains("paths = [\"/\"]"), "{}", done.notes);
+}
+
+#[test]
+fn which_one_has_to_be_clear() {
+    let one = app("", PORT);
+    let two = format!("{one}---\n{}", one.replace("name: wiki\nspec", "name: blog\nspec"));
+    let wishes = |workload: &str| Wishes { workload: Some(workload.into()), ..Wishes::default() };
+    assert!(refusal(&two, &Wishes::default()).contains("deployment/wiki, deployment/blog. Say which"));
+    assert!(refusal(&two, &wishes("shop")).contains("There are: deployment/wiki, deployment/blog"));
+    for name in ["blog", "deployment/blog", "Deployment/blog"] {
+        let done = inject(&two, &wishes(name)).unwrap();
+        assert!(done.notes.contains("Deployment blog:"), "{}", done.notes);
+        assert_eq!(done.yaml.matches("anteroom.dev/injected").count(), 1);
+    }
+    assert!(refusal(&format!("{one}---\n{one}"), &wishes("wiki")).contains("2 workloads"));
+    let job = "apiVersion: batch/v1\nkind: Job\n";
+    assert!(refusal(job, &Wishes::default()).contains("but Job (batch/v1)"));
+    assert!(refusal("", &Wishes::default()).contains("but nothing"));
+    assert!(refusal("just text", &Wishes::default()).contains("but nothing"));
+    let sidecars =
+        app("", &format!("{PORT}\n")) + "      - name: metrics\n        ports: [{containerPort: 9090}]\n";
+    assert!(refusal(&sidecars, &Wishes::default()).contains("wiki, metrics. Say which one"));
+    for (container, app_port, want) in [(Some("metrics"), None, 9090), (None, Some(8080), 8080)] {
+        let wishes = Wishes { container: container.map(str::to_owned), app_port, ..Wishes::default() };
+        assert!(inject(&sidecars, &wishes).unwrap().notes.contains(&format!("127.0.0.1:{want} ")));
+    }
+}
+
+#[test]
+fn services() {
+    let service = |spec: &str| {
+        format!(
+            "{}---\napiVersion: v1\nkind: Service\nmetadata: {{name: s}}\nspec: {{{spec}}}\n",
+            app("", PORT)
+        )
+    };
+    let asked = Wishes { service: Some("s".into()), ..Wishes::default() };
+    for spec in [
+        "selector: {app: wiki}, ports: [{port: 80, targetPort: web}]",
+        "selector: {app: wiki}, ports: [{port: 80, targetPort: 8080}]",
+        "selector: {app: wiki}, ports: [{port: 8080}, {port: 9090}]",
+    ] {
+        let text = service(spec);
+        let left = inject(&text, &Wishes::default()).unwrap();
+        assert!(left.notes.contains("Service s still sends requests to the app itself"), "{}", left.notes);
+        assert!(left.yaml.ends_with(&format!("spec: {{{spec}}}\n")), "not asked: as it was");
+        let done = inject(&text, &asked).unwrap();
+        assert_eq!(done.yaml.matches("targetPort: anteroom-http").count(), 1, "{}", done.yaml);
+    }
+    for (spec, want) in [
+        ("selector: {app: other}, ports: [{port: 8080}]", "does not lead to port 8080"),
+        ("selector: {app: wiki, tier: x}, ports: [{port: 8080}]", "does not lead to"),
+        ("selector: {}, ports: [{port: 8080}]", "does not lead to"),
+        ("selector: {app: wiki}, ports: [{port: 80}]", "does not lead to"),
+        ("selector: {app: wiki}, ports: [{port: 80, targetPort: '8080'}]", "does not lead to"),
+        ("clusterIP: None, selector: {app: wiki}, ports: [{port: 8080}]", "headless"),
+    ] {
+        let refused = refusal(&service(spec), &asked);
+        assert!(refused.contains(want), "{spec}: {refused}");
+    }
+    assert!(refusal(&app("", PORT), &asked).contains("there is no Service `s`"));
+}
+
+#[test]
+fn secrets_are_for_the_pods_group_where_it_can_have_one() {
+    for (spec, mode, group, note) in [
+        ("", 288, 65532, "The pod has the group 65532"),
+        ("volumes: [{name: a, emptyDir: {}}, {name: b, configMap: {name: b}}]", 288, 65532, "has the group"),
+        ("securityContext: {fsGroup: 1000}\nvolumes: [{name: a, secret: {secretName: a}}]", 288, 1000, ""),
+        ("volumes: [{name: a, secret: {secretName: a}}]", 292, 0, "who may read the volume `a`"),
+        (
+            "volumes: [{name: a, persistentVolumeClaim: {claimName: a}}]",
+            292,
+            0,
+            "set the pod's securityContext.fsGroup",
+        ),
+        ("volumes: [{name: a, projected: {sources: []}}]", 292, 0, "config.secret-file-open"),
+    ] {
+        let mut text = app(spec, PORT);
+        for _ in 0..2 {
+            let done = inject(&text, &Wishes::default()).unwrap();
+            assert!(done.yaml.contains(&format!("defaultMode: {mode}\n")), "{spec}: {}", done.yaml);
+            assert_eq!(
+                done.yaml.contains(&format!("fsGroup: {group}\n")),
+                group > 0,
+                "{spec}: {}",
+                done.yaml
+            );
+            assert!(text.contains("injected") || done.notes.contains(note), "{spec}: {}", done.notes);
+            text = done.yaml;
+        }
+    }
+    let claims = app("", PORT)
+        .replace("kind: Deployment", "kind: StatefulSet")
+        .replace("  template:", "  volumeClaimTemplates: [{metadata: {name: data}}]\n  template:");
+    let done = inject(&claims, &Wishes::default()).unwrap();
+    assert!(!done.yaml.contains("fsGroup") && done.notes.contains("volumeClaimTemplates"), "{}", done.notes);
+}
+
+#[test]
+fn nothing_from_a_manifest_steers_the_terminal() {
+    let text = app("", PORT).replace("name: wiki\nspec", "name: \"w\\e[2Jx\\n\"\nspec");
+    let done = inject(&text, &Wishes::default()).unwrap();
+    assert!(!done.notes.contains('\u{1b}'), "{:?}", done.notes);
+    let wishes = Wishes { workload: Some("x".into()), ..Wishes::default() };
+    assert!(!refusal(&text, &wishes).contains(|c: char| c.is_control()));
+}

@@ -1,0 +1,134 @@
+"""Is what the chart writes good for the real binary, and do the gateways' objects say what `anteroom config` says?"""
+
+import json
+import tomllib
+import unittest
+
+import yaml
+
+from chart import CASES, CHART, Case, anteroom, mounted, one, render, with_
+
+
+def toml_of(values):
+    return one(render(values), "ConfigMap", "auth-anteroom")["data"]["anteroom.toml"]
+
+
+def printed(values, *arguments):
+    """What `anteroom config` prints for the configuration of these values, as objects."""
+    folder, file = mounted(toml_of(values))
+    with folder:
+        done = anteroom("config", *arguments, "--config", file, "--anteroom", "auth-anteroom.default.svc:4182",
+                        "--upstream", "http://wiki.default.svc:8080")
+    if done.returncode:
+        raise AssertionError(done.stderr)
+    return list(yaml.safe_load_all(done.stdout))
+
+
+
+
+class Configuration(Case):
+    def test_every_rendered_configuration_is_valid(self):
+        for name, values in CASES.items():
+            if values.get("mode") == "off":
+                continue
+            with self.subTest(name):
+                folder, file = mounted(toml_of(values))
+                with folder:
+                    said = json.loads(anteroom("check", "--config", file, "--format", "json").stdout)
+                found = [f"{f['code']} {f['key']}" for f in said.get("errors", []) + said["warnings"]]
+                self.assertEqual([], found, json.dumps(said, indent=1))
+
+    def test_the_check_would_see_a_mistake(self):
+        folder, file = mounted(toml_of(with_(CASES["proxy"], config={"pages": {"brandnig": {}}})))
+        with folder:
+            self.assertEqual(2, anteroom("check", "--config", file).returncode)
+
+    def test_numbers_and_text_keep_their_type(self):
+        config = {"proxy": {"limits": {"header_count": 90, "body_bytes": 10485760}}, "ops": {"tracing": {"endpoint": "http://otel:4318", "sample": 0.25}},
+                  "pages": {"branding": {"name": "007", "support": "off"}}, "routes": [{"path": "/a", "access": "public", "methods": ["GET"]}]}
+        tree = tomllib.loads(toml_of(with_(CASES["proxy"], config=config)))
+        self.assertEqual({"header_count": 90, "body_bytes": 10485760}, tree["proxy"]["limits"])
+        self.assertIsInstance(tree["proxy"]["limits"]["header_count"], int)
+        self.assertEqual(0.25, tree["ops"]["tracing"]["sample"])
+        self.assertEqual({"name": "007", "support": "off"}, tree["pages"]["branding"])
+        self.assertEqual(config["routes"], tree["routes"])
+
+
+class Gateways(Case):
+    """Names and namespaces are the chart's; what is said is the binary's."""
+
+    def test_the_lists_are_the_binary_s(self):
+        values = CASES["forward-auth-traefik"]
+        clean, verify, _ = printed(values, "traefik", "--format", "crd")
+        client, security, *_ = printed(values, "envoy", "--format", "gateway")
+        keyed, *_ = printed(CASES["forward-auth-nginx-key"], "envoy", "--format", "gateway")
+        removed = lambda o: [entry["value"] for entry in o["spec"]["headers"]["earlyRequestHeaders"]["removeOnMatch"]]
+        lists = {
+            "identity": verify["spec"]["forwardAuth"]["authResponseHeaders"],
+            "asked": security["spec"]["extAuth"]["headersToExtAuth"],
+            "emptied": list(clean["spec"]["headers"]["customRequestHeaders"]),
+            "removed": removed(client),
+            "removedWithKey": removed(keyed),
+        }
+        said = "# Header names that gateways copy, send and remove. Generated: UPDATE=1 cargo test chart\n"
+        self.same_as_file(CHART / "files" / "gateway.yaml", said + yaml.safe_dump(lists, sort_keys=False))
+
+    def test_traefik(self):
+        values = CASES["forward-auth-traefik"]
+        clean, verify, route = printed(values, "traefik", "--format", "crd")
+        found = render(values)
+        self.assertEqual(clean["spec"], one(found, "Middleware", "auth-anteroom-clean")["spec"])
+        self.assertEqual(verify["spec"], one(found, "Middleware", "auth-anteroom-verify")["spec"])
+        for rule in route["spec"]["routes"]:
+            for ours in rule["middlewares"] + rule["services"]:
+                ours["name"] = {"anteroom": "auth-anteroom"}.get(ours["name"], ours["name"].replace("anteroom-", "auth-anteroom-", 1))
+        for rule in route["spec"]["routes"]:
+            for ours in rule["services"]:
+                ours["name"] = ours["name"].replace("auth-auth-", "auth-")
+        self.assertEqual(route["spec"], one(found, "IngressRoute")["spec"])
+        own = render(CASES["forward-auth-traefik-own-routers"])
+        self.assertEqual(1, len(one(own, "IngressRoute")["spec"]["routes"]))
+
+    def test_envoy_gateway(self):
+        for name in ("forward-auth-envoy", "forward-auth-envoy-key"):
+            values, found = CASES[name], render(CASES[name])
+            client, security, *routes = printed(values, "envoy", "--format", "gateway")
+            policy = one(found, "ClientTrafficPolicy")
+            for o in (client, policy):
+                o["spec"]["headers"]["earlyRequestHeaders"]["removeOnMatch"].sort(key=lambda entry: entry["value"])
+            self.assertEqual(client["spec"], policy["spec"])
+            security["spec"]["targetRefs"][0]["name"] = "mine" if "key" in name else "auth-anteroom-app"
+            policy_of_routes = one(found, "SecurityPolicy")
+            for o in (security, policy_of_routes):
+                copied = o["spec"]["extAuth"]["http"]["headersToBackend"]
+                copied[:] = sorted(name.lower() for name in copied)
+            self.assertEqual(security["spec"], policy_of_routes["spec"])
+        self.assertEqual("infra", policy["metadata"]["namespace"])
+        values = CASES["forward-auth-envoy"]
+        found, (_, _, app, pages, callback) = render(values), printed(values, "envoy", "--format", "gateway")
+        for name, theirs in (("auth-anteroom-app", app), ("auth-anteroom", pages), ("auth-anteroom-callback", callback)):
+            self.assertEqual(theirs["spec"], one(found, "HTTPRoute", name)["spec"], name)
+
+    def test_gateway_api(self):
+        values = CASES["forward-auth-gateway-api"]
+        found, (route, callback) = render(values), printed(values, "gateway-api")
+        ours = [one(found, "HTTPRoute", name)["spec"] for name in ("auth-anteroom", "auth-anteroom-app")]
+        self.assertEqual(route["spec"]["rules"], ours[0]["rules"] + ours[1]["rules"])
+        self.assertEqual(route["spec"]["hostnames"], ours[1]["hostnames"])
+        self.assertEqual(callback["spec"], one(found, "HTTPRoute", "auth-anteroom-callback")["spec"])
+
+    def test_nginx(self):
+        for name in ("forward-auth-nginx", "forward-auth-nginx-key"):
+            values = with_(CASES[name], forwardAuth={"app": {"service": "wiki", "port": 8080}})
+            found, (app, pages) = render(values), printed(values, "nginx", "--format", "ingress")
+            mine, theirs = one(found, "Ingress", "auth-anteroom-app"), app["metadata"]["annotations"]
+            key = "nginx.ingress.kubernetes.io/auth-proxy-set-headers"
+            self.assertEqual("default/auth-anteroom-gateway" if "key" in name else None, mine["metadata"]["annotations"].get(key))
+            drop = lambda a: {k: v for k, v in a.items() if k != key}
+            self.assertEqual(drop(theirs), drop(mine["metadata"]["annotations"]))
+            self.assertEqual(app["spec"]["rules"], mine["spec"]["rules"])
+            self.assertEqual(pages["spec"]["rules"], one(found, "Ingress", "auth-anteroom")["spec"]["rules"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,122 @@
+//! `anteroom k8s check`: each of the three things, there and missing. 127.0.0.2 stands for the pod's address: loopback's
+//! whole network is this machine, and an app on 127.0.0.1 alone does not answer there.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::gateway::free_address;
+use crate::support::secrets;
+use crate::support::site::{Plan, Site};
+use crate::support::upstream::{Answer, Upstream};
+
+const POD: &str = "127.0.0.2";
+
+/// Outcome and meaning by check.
+fn checked(
+    upstream: SocketAddr,
+    probes: Option<SocketAddr>,
+    more: &str,
+    arguments: &[&str],
+) -> (i32, Vec<(String, String, String)>) {
+    let folder = TempDir::new().unwrap();
+    let probes = probes
+        .map(|at| format!("[proxy.probes]\nlisten = \"0.0.0.0:{}\"\npaths = [\"/healthz\"]\n", at.port()))
+        .unwrap_or_default();
+    let config = format!(
+        "public_url = \"https://app.example.com\"\n[atlassian]\nclient_id = \"0123456789abcdefghijABCDEFGHIJ01\"\n\
+         client_secret = \"ATOA-k8s-check\"\n[proxy]\nlisten = \"0.0.0.0:4180\"\nupstream = \"http://127.0.0.1:{}\"\n{probes}\
+         [access]\nemail_domains = [\"example.com\"]\n[session]\nsecret = \"k8s-check-secret-0123456789-abcdefghijk\"\n[ops]\nlisten = \
+         \"0.0.0.0:4181\"\n{more}\n",
+        upstream.port()
+    );
+    std::fs::write(folder.path().join("anteroom.toml"), config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_anteroom"));
+    command.args(["k8s", "check", "--format", "json", "--address", POD]).args(arguments);
+    let output = secrets::output(command.current_dir(folder.path()).env_clear());
+    let said: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    let field = |check: &Value, name: &str| check[name].as_str().unwrap().to_owned();
+    let checks = said["checks"].as_array().unwrap().iter();
+    let all = checks.map(|c| (field(c, "check"), field(c, "outcome"), field(c, "meaning"))).collect();
+    (output.status.code().unwrap(), all)
+}
+
+/// Answers everything with this, until the tests end.
+fn on_every_address(answer: String) -> SocketAddr {
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let _gone = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(answer.as_bytes()));
+        }
+    });
+    address
+}
+
+#[track_caller]
+fn says(found: &[(String, String, String)], check: &str, outcome: &str, meaning: &str) {
+    let of = found.iter().find(|(name, ..)| name == check).unwrap();
+    assert!(of.1 == outcome && of.2.contains(meaning), "{check} {outcome} {meaning}: {found:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_as_it_should_be() {
+    let app = Upstream::answering(Answer::ok("well")).await;
+    let probes = free_address();
+    let site = Site::with(Plan::ada().upstream(app.url()).config(&format!(
+        "[access]\nallow_any_atlassian_account = true\n[proxy.probes]\nlisten = \"0.0.0.0:{}\"\npaths = [\"/healthz\"]\n",
+        probes.port()
+    )))
+    .await;
+    let service = site.address().to_string();
+    let more = format!("[test]\npublic_url = \"http://{}\"", site.host());
+    let arguments = ["--service", &service, "--profile", "test"];
+    let (upstream, address) = (app.address(), Some(probes));
+    let (code, found) = tokio::task::block_in_place(|| checked(upstream, address, &more, &arguments));
+    assert_eq!(code, 0, "{found:#?}");
+    for check in ["listen", "app", "service", "probes"] {
+        says(&found, check, "ok", "");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_thing_that_is_missing_is_named() {
+    // An app on every address, a Service that leads to it, and a probe port that nobody listens on.
+    let open = TcpListener::bind("0.0.0.0:0").unwrap();
+    let at = SocketAddr::from(([127, 0, 0, 1], open.local_addr().unwrap().port()));
+    let app = Upstream::answering(Answer::ok("hello")).await;
+    let service = app.address().to_string();
+    let nobody = free_address();
+    let ask = |upstream, probes, more: &str, arguments: &[&str]| {
+        tokio::task::block_in_place(|| checked(upstream, probes, more, arguments))
+    };
+    let (code, found) = ask(at, Some(nobody), "", &["--service", &service]);
+    assert_eq!(code, 3);
+    says(&found, "app", "problem", &format!("{POD}:{}", at.port()));
+    says(&found, "service", "problem", "targetPort");
+    says(&found, "probes", "problem", "Nobody answers");
+
+    let (code, found) =
+        ask(nobody, None, "[test.proxy]\nlisten = \"127.0.0.1:4180\"", &["--profile", "test"]);
+    assert_eq!(code, 3);
+    says(&found, "listen", "problem", "proxy.listen");
+    says(&found, "app", "not_checked", "Nobody listens");
+    says(&found, "service", "not_checked", "--service");
+    says(&found, "probes", "note", "[proxy.probes]");
+
+    // Something else on the probe port: an app that fails, and one that knows no such path.
+    for (answer, meaning) in
+        [("500 Oops", "answers 500"), ("404 Not Found", "404"), ("502 Bad Gateway", "does not answer it")]
+    {
+        let raw = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+        let (_, found) = ask(app.address(), Some(on_every_address(raw)), "", &[]);
+        says(&found, "probes", "problem", meaning);
+    }
+    let elsewhere = "[test.proxy]\nupstream = \"http://db.internal:80\"";
+    let (_, found) = ask(app.address(), None, elsewhere, &["--profile", "test"]);
+    says(&found, "app", "not_checked", "not in this pod");
+}
