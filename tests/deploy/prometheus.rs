@@ -43,7 +43,9 @@ impl Prometheus {
         let process = Process::start("prometheus", command, REMEDY);
         let address = process
             .wait_for_line(|line| {
-                let (_, address) = line.split_once("msg=\"Listening on\" address=")?;
+                // Since 3.0 there is a component between the two.
+                let (_, rest) = line.split_once("msg=\"Listening on\"")?;
+                let (_, address) = rest.split_once("address=")?;
                 Some(address.split(' ').next()?.to_owned())
             })
             .await;
