@@ -174,6 +174,7 @@ fn metrics_md_is_complete_and_true() {
     metrics.decision(Decision::SignedIn, Mode::Proxy);
     metrics.gateway_refused("stranger");
     metrics.connection_refused("client_limit");
+    metrics.probe("passed");
     metrics.http2_refused("resets");
     metrics.stream_ended("websocket", "expired");
     let _open = (metrics.stream("websocket"), metrics.upstream_healthy("app", "http://127.0.0.1:8080"));
