@@ -2,7 +2,7 @@
 //!
 //! | file | question |
 //! |---|---|
-//! | [`yaml`] | what does a stream of YAML say, and how is it written so that it still says so? |
+//! | `yaml` | what does a stream of YAML say, and how is it written so that it still says so? |
 //! | [`sidecar`] | the container and its volumes |
 //! | [`mod@inject`] | how does it get into a Deployment, a StatefulSet, a DaemonSet or a Pod? |
 //!
