@@ -225,6 +225,13 @@ class Values(Case):
                 change = {step: change}
             with self.subTest(path):
                 self.refused(with_(CASES["proxy"], config=change), f"config.{path}: ")
+        # Also where no table of this version has them: in a profile, misspelt, in a list.
+        for change in (
+            {"prod": {"atlassian": {"client_secret": "x"}}}, {"atlassian": {"Client_Secret": "x"}}, {"atlassian.client_secret": "x"},
+            {"prod": {"session": {"secret": ["x"]}}}, {"proxy": {"tls": {"certificates": [{"key": "x"}]}}},
+        ):
+            with self.subTest(change):
+                self.refused(with_(CASES["proxy"], config=change), "a ConfigMap is no place for a secret", "existingSecret")
         self.refused(with_(CASES["proxy-several-apps"], config={"proxy": {"upstreams": [{"headers": {"A": "b"}}]}}), "headers_files")
         self.refused(with_(CASES["proxy"], extraEnv=[{"name": "ANTEROOM_SESSION__SECRET", "value": "x"}]), "extraEnv")
 

@@ -54,6 +54,27 @@
 {{- toJson $problems -}}
 {{- end -}}
 
+{{/* Where below a path a tree has a key that is called as a secret is, in any spelling. Takes a list: the path, and the tree. */}}
+{{- define "anteroom.strayedSecrets" -}}
+{{- $path := index . 0 -}}
+{{- $found := list -}}
+{{- if kindIs "map" (index . 1) -}}
+{{- range $key, $value := index . 1 -}}
+{{- $here := printf "%s.%s" $path (include "anteroom.tomlKey" $key) -}}
+{{- if regexMatch "(?i)(^|[._-])(secret|key|token|password)$" $key -}}
+{{- $found = append $found $here -}}
+{{- else -}}
+{{- $found = concat $found (include "anteroom.strayedSecrets" (list $here $value) | fromJsonArray) -}}
+{{- end -}}
+{{- end -}}
+{{- else if kindIs "slice" (index . 1) -}}
+{{- range index . 1 -}}
+{{- $found = concat $found (include "anteroom.strayedSecrets" (list $path .) | fromJsonArray) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
 {{/* What cannot be meant together. */}}
 {{- define "anteroom.contradictions" -}}
 {{- $values := .Values -}}
@@ -88,6 +109,11 @@
 {{- end -}}
 {{- if and (kindIs "map" $table) (hasKey $table (last $path)) -}}
 {{- $problems = append $problems (printf "config.%s: %s" (first .) (last .)) -}}
+{{- end -}}
+{{- end -}}
+{{- range include "anteroom.strayedSecrets" (list "config" $values.config) | fromJsonArray -}}
+{{- if not (has . (list "config.atlassian.client_secret" "config.session.secret" "config.forward_auth.key")) -}}
+{{- $problems = append $problems (printf "%s: a ConfigMap is no place for a secret, not even in the table of a profile: set atlassian.existingSecret, session.existingSecret or forwardAuth.existingSecret" .) -}}
 {{- end -}}
 {{- end -}}
 {{- range dig "proxy" "upstreams" list $values.config -}}
