@@ -18,7 +18,7 @@ Something failed that has no code of its own.
 The command line or the configuration is wrong.
 .TP
 3
-anteroom doctor or anteroom k8s check found problems.
+anteroom doctor found problems.
 .SH ENVIRONMENT
 .TP
 ANTEROOM_CONFIG

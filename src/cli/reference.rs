@@ -7,7 +7,7 @@ use super::command;
 const HEAD: &str = "<!-- Generated from the source: UPDATE=1 cargo test config -->
 # Command line
 
-Exit codes: 0 it worked; 2 the command line or the configuration is wrong; 3 `doctor` or `k8s check` found problems;
+Exit codes: 0 it worked; 2 the command line or the configuration is wrong; 3 `doctor` found problems;
 1 anything else. What was asked for goes to standard output, everything else to standard error.
 ";
 

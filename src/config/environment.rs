@@ -18,8 +18,13 @@ pub const WATCHDOG_INTERVAL: &str = "WATCHDOG_USEC";
 /// Which process is to give it, by number.
 pub const WATCHDOG_PROCESS: &str = "WATCHDOG_PID";
 
+/// Where a pod finds the cluster; the kubelet sets it in every container
+/// (<https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/>).
+pub const KUBERNETES_HOST: &str = "KUBERNETES_SERVICE_HOST";
+
 /// What a service manager says; no settings.
-const SERVICE_MANAGER: [&str; 4] = [SOCKET_NAMES, NOTIFY_SOCKET, WATCHDOG_INTERVAL, WATCHDOG_PROCESS];
+const SERVICE_MANAGER: [&str; 5] =
+    [SOCKET_NAMES, NOTIFY_SOCKET, WATCHDOG_INTERVAL, WATCHDOG_PROCESS, KUBERNETES_HOST];
 
 /// Environment variables by name.
 #[derive(Clone, Default)]

@@ -24,7 +24,9 @@ mod variables;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-pub use environment::{Environment, NOTIFY_SOCKET, SOCKET_NAMES, WATCHDOG_INTERVAL, WATCHDOG_PROCESS};
+pub use environment::{
+    Environment, KUBERNETES_HOST, NOTIFY_SOCKET, SOCKET_NAMES, WATCHDOG_INTERVAL, WATCHDOG_PROCESS,
+};
 pub use finding::{ConfigErrors, Finding, Origin, Snippet, Warning};
 pub use reference::reference;
 pub use shape::json_schema;

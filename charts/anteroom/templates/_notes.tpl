@@ -71,6 +71,10 @@ A sidecar protects the app when three things are true:
    {{ include "anteroom.serviceNote" (list . $found) }}
 3. The kubelet's probes of the app go through Anteroom: port: 4183, and their paths in sidecar.probePaths.
    {{ include "anteroom.probesNote" (list . $found.pods) }}
+
+What can only be seen from inside of the pod:
+
+  kubectl exec -n {{ .Release.Namespace }} POD -c anteroom -- /usr/local/bin/anteroom doctor --service SERVICE
 {{- end -}}
 
 {{- define "anteroom.loopbackNote" -}}

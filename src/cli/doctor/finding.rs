@@ -2,7 +2,7 @@
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Outcome {
+pub(super) enum Outcome {
     /// As it should be.
     Ok,
     /// Worth knowing; nothing to be set right, or nothing that every gateway could.
@@ -15,7 +15,7 @@ pub(in crate::cli) enum Outcome {
 
 impl Outcome {
     /// For scripts.
-    pub(in crate::cli) const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Note => "note",
@@ -26,25 +26,25 @@ impl Outcome {
 }
 
 /// How to close a hole, per gateway: its name and the words.
-pub(in crate::cli) type Remedies = &'static [(&'static str, &'static str)];
+pub(super) type Remedies = &'static [(&'static str, &'static str)];
 
 /// One result.
 #[derive(Clone, Debug)]
-pub(in crate::cli) struct Finding {
+pub(super) struct Finding {
     /// Names the check to scripts: `forged-headers`.
-    pub(in crate::cli) check: &'static str,
+    pub(super) check: &'static str,
     /// Names it to people.
-    pub(in crate::cli) name: String,
+    pub(super) name: String,
     /// How it came out.
-    pub(in crate::cli) outcome: Outcome,
+    pub(super) outcome: Outcome,
     /// What was sent. Never a secret.
-    pub(in crate::cli) sent: Vec<String>,
+    pub(super) sent: Vec<String>,
     /// What came through, or came back. Never a secret.
-    pub(in crate::cli) came: Vec<String>,
+    pub(super) came: Vec<String>,
     /// What it means, in full sentences.
-    pub(in crate::cli) meaning: String,
+    pub(super) meaning: String,
     /// How to set it right.
-    pub(in crate::cli) remedies: Remedies,
+    pub(super) remedies: Remedies,
 }
 
 impl Finding {
@@ -54,17 +54,17 @@ impl Finding {
     }
 
     /// As it should be.
-    pub(in crate::cli) fn ok(check: &'static str, name: &str, meaning: impl Into<String>) -> Self {
+    pub(super) fn ok(check: &'static str, name: &str, meaning: impl Into<String>) -> Self {
         Self::new(check, name, Outcome::Ok, meaning)
     }
 
     /// Worth knowing.
-    pub(in crate::cli) fn note(check: &'static str, name: &str, meaning: impl Into<String>) -> Self {
+    pub(super) fn note(check: &'static str, name: &str, meaning: impl Into<String>) -> Self {
         Self::new(check, name, Outcome::Note, meaning)
     }
 
     /// To be set right, like this.
-    pub(in crate::cli) fn problem(
+    pub(super) fn problem(
         check: &'static str,
         name: &str,
         meaning: impl Into<String>,
@@ -74,20 +74,20 @@ impl Finding {
     }
 
     /// Could not be found out, because of this.
-    pub(in crate::cli) fn not_checked(check: &'static str, name: &str, why: impl Into<String>) -> Self {
+    pub(super) fn not_checked(check: &'static str, name: &str, why: impl Into<String>) -> Self {
         Self::new(check, name, Outcome::NotChecked, why)
     }
 
     /// What was sent.
     #[must_use]
-    pub(in crate::cli) fn sent(mut self, lines: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub(super) fn sent(mut self, lines: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.sent.extend(lines.into_iter().map(Into::into));
         self
     }
 
     /// What came of it.
     #[must_use]
-    pub(in crate::cli) fn came(mut self, lines: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub(super) fn came(mut self, lines: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.came.extend(lines.into_iter().map(Into::into));
         self
     }

@@ -3,6 +3,7 @@
 //! Guarantees: no control character from the network reaches a terminal.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
@@ -16,8 +17,17 @@ const INDENT: usize = 13;
 const SHOWN: usize = 12;
 
 /// What was looked at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Introduction {
+    /// The way through the gateway.
+    pub(super) gateway: Option<Way>,
+    /// The pod, by its addresses.
+    pub(super) pod: Option<Vec<IpAddr>>,
+}
+
+/// A way through a gateway.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
     /// The gateway's address.
     pub(super) gateway: String,
     /// Where doctor stood in for the app.
@@ -28,19 +38,12 @@ pub(super) struct Introduction {
 
 /// For people.
 pub(super) fn text(introduction: &Introduction, findings: &[Finding]) -> String {
-    let mut page = format!("Through {}", introduction.gateway);
-    let app = introduction.echo.as_ref().map_or_else(
-        || ", without a look at what the app gets (--echo)".to_owned(),
-        |echo| format!(", as the app on {echo}"),
-    );
-    page += &app;
-    page += if introduction.signed_in { ", signed in" } else { ", without a session" };
-    wrapped(&page, 0).join("\n") + "\n" + &list(findings)
-}
-
-/// The findings alone, for people.
-pub(in crate::cli) fn list(findings: &[Finding]) -> String {
     let mut page = String::new();
+    let pod = introduction.pod.as_deref().map(inside);
+    for line in pod.into_iter().chain(introduction.gateway.as_ref().map(through)) {
+        page += &wrapped(&line, 0).join("\n");
+        page.push('\n');
+    }
     let mut told: Vec<&Finding> = Vec::new();
     for finding in findings {
         let same = told.iter().find(|other| !other.remedies.is_empty() && other.remedies == finding.remedies);
@@ -53,6 +56,21 @@ pub(in crate::cli) fn list(findings: &[Finding]) -> String {
     let _ = write!(page, ", {problems} problem{}", if problems == 1 { "" } else { "s" });
     let _ = writeln!(page, ", {} noted, {} not checked", count(Outcome::Note), count(Outcome::NotChecked));
     page
+}
+
+fn inside(addresses: &[IpAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
+    let known = if addresses.is_empty() { "of unknown address".to_owned() } else { addresses.join(" and ") };
+    format!("Inside of this pod, {known}")
+}
+
+fn through(way: &Way) -> String {
+    let app = way.echo.as_ref().map_or_else(
+        || "without a look at what the app gets (--echo)".to_owned(),
+        |echo| format!("as the app on {echo}"),
+    );
+    let session = if way.signed_in { "signed in" } else { "without a session" };
+    format!("Through {}, {app}, {session}", way.gateway)
 }
 
 /// One finding; `above` names the one that has told the remedies already.
@@ -125,19 +143,13 @@ fn plain(text: &str) -> String {
 
 /// For scripts.
 pub(super) fn json(introduction: &Introduction, findings: &[Finding]) -> Value {
-    let mut all = checks(findings);
-    if let Some(all) = all.as_object_mut() {
-        all.insert("gateway".into(), introduction.gateway.as_str().into());
-        all.insert("echo".into(), introduction.echo.clone().into());
-        all.insert("signed_in".into(), introduction.signed_in.into());
-    }
-    all
-}
-
-/// The findings alone, for scripts.
-pub(in crate::cli) fn checks(findings: &[Finding]) -> Value {
     let sick = findings.iter().any(|finding| finding.outcome == Outcome::Problem);
+    let way = introduction.gateway.as_ref();
     json!({
+        "pod": introduction.pod,
+        "gateway": way.map(|way| &way.gateway),
+        "echo": way.and_then(|way| way.echo.as_ref()),
+        "signed_in": way.map(|way| way.signed_in),
         "outcome": if sick { "problem" } else { "ok" },
         "checks": findings.iter().map(|finding| json!({
             "check": finding.check,
@@ -168,7 +180,8 @@ mod tests {
     }
 
     fn introduction() -> Introduction {
-        Introduction { gateway: "https://wiki.example".into(), echo: None, signed_in: false }
+        let way = Way { gateway: "https://wiki.example".into(), echo: None, signed_in: false };
+        Introduction { gateway: Some(way), pod: Some(vec![IpAddr::from([10, 0, 0, 3])]) }
     }
 
     #[test]
@@ -178,6 +191,10 @@ mod tests {
         assert!(!text.contains('\u{1b}') && text.contains("X-0: \\u{1b}[2J"), "{text}");
         assert!(text.contains("PROBLEM      Something is not\n             sent     X-A: 1\n"), "{text}");
         assert!(text.contains("             nginx    close it\n"), "{text}");
+        assert!(
+            text.starts_with("Inside of this pod, 10.0.0.3\nThrough https://wiki.example, without"),
+            "{text}"
+        );
         assert!(text.contains("and 8 more") && text.ends_with("1 ok, 1 problem, 0 noted, 0 not checked\n"));
     }
 

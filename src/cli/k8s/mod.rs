@@ -1,10 +1,8 @@
-//! `anteroom k8s`: how does Anteroom get into a pod, and is it in there as it should be? Manifests are text here, and what is
-//! seen is seen from inside of a pod: no cluster is asked.
+//! `anteroom k8s`: how does Anteroom get into a pod? Manifests are text here: no cluster is asked. Whether it is in there as it
+//! should be, `doctor` says.
 
-mod check;
 mod container;
 mod inject;
-mod wire;
 
 use std::io;
 
@@ -28,8 +26,6 @@ pub enum K8sCommand {
     Container(container::ContainerArgs),
     /// Add Anteroom to the pods of a Deployment, StatefulSet, DaemonSet or Pod; also as Helm's post-renderer
     Inject(inject::InjectArgs),
-    /// Say from inside of the pod whether the app is behind Anteroom: on loopback, its Service, its probes
-    Check(check::CheckArgs),
 }
 
 /// What is chosen about the container.
@@ -67,6 +63,5 @@ pub(super) fn k8s(args: &K8sArgs, terminal: &mut Terminal<'_>) -> io::Result<Exi
     match &args.command {
         K8sCommand::Container(args) => container::container(args, terminal),
         K8sCommand::Inject(args) => inject::inject(args, terminal),
-        K8sCommand::Check(args) => check::check(args, terminal),
     }
 }

@@ -135,7 +135,7 @@ impl Beside {
             );
         }
         notes.left.push(
-            "When it runs, ask it: kubectl exec POD -c anteroom -- /usr/local/bin/anteroom k8s check".into(),
+            "When it runs, ask it: kubectl exec POD -c anteroom -- /usr/local/bin/anteroom doctor".into(),
         );
     }
 }

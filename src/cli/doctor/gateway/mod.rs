@@ -28,7 +28,7 @@ use self::echo::Echo;
 use self::probe::{Probe, Seen};
 use self::wire::{Unreachable, Wire};
 use super::finding::Finding;
-use super::print::Introduction;
+use super::print::Way;
 use crate::config::{Config, PublicUrl};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::gate::{Access, CanonicalPath, OriginId, Origins, PathPattern};
@@ -40,16 +40,16 @@ use crate::session::cookie::CookieNames;
 pub struct DoctorGatewayArgs {
     /// Try the gateway at this address, one of public_url and app_urls
     #[arg(long, value_name = "URL")]
-    pub gateway: String,
+    pub gateway: Option<String>,
     /// Stand in for the app here: the gateway's upstream, with the app itself stopped. Without it, what the app would get
     /// is not seen
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", requires = "gateway")]
     pub echo: Option<SocketAddr>,
-    /// The path to ask for
-    #[arg(long, value_name = "PATH", default_value = "/")]
+    /// The path to ask the gateway for
+    #[arg(long, value_name = "PATH", default_value = "/", requires = "gateway")]
     pub path: String,
     /// File with the Cookie line of a browser that is signed in there; never printed
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "gateway")]
     pub cookie_file: Option<PathBuf>,
 }
 
@@ -87,15 +87,19 @@ pub(super) struct Exam<'a> {
 
 impl<'a> Exam<'a> {
     /// Checks the flags against the configuration, reads the cookie, takes the app's place.
-    pub(super) fn prepare(args: &DoctorGatewayArgs, config: &'a Config) -> Result<Self, Unable> {
+    pub(super) fn prepare(
+        gateway: &str,
+        args: &DoctorGatewayArgs,
+        config: &'a Config,
+    ) -> Result<Self, Unable> {
         if config.forward_auth.is_none() {
             return Err(Unable::Usage(
                 "--gateway: the configuration has no [forward_auth], so no gateway asks this Anteroom".into(),
             ));
         }
         let apps: Vec<&PublicUrl> = std::iter::once(&config.public_url).chain(&config.app_urls).collect();
-        let asked = PublicUrl::parse(&args.gateway)
-            .map_err(|reason| Unable::Usage(format!("--gateway {:?}: {reason}", args.gateway)))?;
+        let asked = PublicUrl::parse(gateway)
+            .map_err(|reason| Unable::Usage(format!("--gateway {gateway:?}: {reason}")))?;
         let Some(url) = apps.iter().copied().find(|app| app.origin() == asked.origin()) else {
             let known = apps.iter().map(|app| app.origin()).collect::<Vec<_>>().join(", ");
             return Err(Unable::Usage(format!(
@@ -133,8 +137,8 @@ impl<'a> Exam<'a> {
     }
 
     /// What was looked at.
-    pub(super) fn introduction(&self) -> Introduction {
-        Introduction {
+    pub(super) fn introduction(&self) -> Way {
+        Way {
             gateway: self.url.origin().to_owned(),
             echo: self.echo().map(|address| address.to_string()),
             signed_in: self.cookie.is_some(),

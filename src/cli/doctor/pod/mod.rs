@@ -1,5 +1,5 @@
-//! `anteroom k8s check`: is this pod's app behind Anteroom? Asked from inside of the pod, of its network alone: three things make
-//! a sidecar real, and each can be missing without anybody noticing.
+//! `anteroom doctor` in a pod: is this pod's app behind Anteroom? Asked from inside, of the pod's network alone: three things
+//! make a sidecar real, and each can be missing without anybody noticing.
 //!
 //! 1. The app listens on loopback and nowhere else: knocks at the pod's own addresses.
 //! 2. The Service leads to Anteroom: asks it, when it is named, for something that only Anteroom answers.
@@ -7,56 +7,53 @@
 //!
 //! Must not: send a secret or change anything. No cluster is asked, so that no right is needed.
 
-use std::io;
+mod wire;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use clap::Args;
 
-use super::wire::{Answer, ask, reached, resolve};
-use crate::cli::doctor::finding::{Finding, Outcome};
-use crate::cli::doctor::print;
-use crate::cli::{ConfigArgs, Exit, Format, Terminal};
-use crate::config::{Config, Probes, Server};
+use self::wire::{Answer, ask, reached, resolve};
+use super::finding::Finding;
+use crate::config::{Config, Environment, KUBERNETES_HOST, Probes, Server};
 
-/// `anteroom k8s check`
+/// The flags of this part.
 #[derive(Clone, Debug, Args)]
-#[command(after_long_help = AFTER_HELP)]
-pub struct CheckArgs {
-    /// Where the configuration is.
-    #[command(flatten)]
-    pub config: ConfigArgs,
+pub struct DoctorPodArgs {
+    /// Look at this pod; without it, doctor does so where Kubernetes runs it and --gateway is not given
+    #[arg(long)]
+    pub pod: bool,
     /// The app's Service, as NAME or NAME:PORT
     #[arg(long, value_name = "NAME")]
     pub service: Option<String>,
     /// An address of this pod; without it, the ones that its packets leave from
     #[arg(long, value_name = "ADDRESS")]
     pub address: Vec<IpAddr>,
-    /// How to print
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub format: Format,
 }
 
-const AFTER_HELP: &str = "\
-It is to be run where Anteroom runs: kubectl exec POD -c anteroom -- /usr/local/bin/anteroom k8s check --service NAME
+impl DoctorPodArgs {
+    /// Whether somebody asked for this part.
+    pub(super) fn given(&self) -> bool {
+        self.pod || self.service.is_some() || !self.address.is_empty()
+    }
+}
 
-Exit codes: 0 nothing found; 3 something is missing; 2 the command line or the configuration is wrong.";
+/// Whether this process is in a pod.
+pub(super) fn around_us(environment: &Environment) -> bool {
+    environment.get(KUBERNETES_HOST).is_some()
+}
+
+/// The addresses of the pod that are knocked at.
+pub(super) fn addresses(args: &DoctorPodArgs) -> Vec<IpAddr> {
+    if args.address.is_empty() { own_addresses() } else { args.address.clone() }
+}
 
 /// Looks, and says what is missing.
-pub(super) fn check(args: &CheckArgs, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
-    let config = match terminal.load(&args.config.load_options(&terminal.environment))? {
-        Ok(config) => config,
-        Err(exit) => return Ok(exit),
-    };
-    let addresses = if args.address.is_empty() { own_addresses() } else { args.address.clone() };
+pub(super) fn examine(args: &DoctorPodArgs, addresses: &[IpAddr], config: &Config) -> Vec<Finding> {
     let mut findings =
-        vec![listens(&config), app(&config, &addresses), service(&config, args.service.as_deref())];
-    findings.extend(probes(&config, &addresses));
-    match args.format {
-        Format::Text => write!(terminal.out, "{}", print::list(&findings))?,
-        Format::Json => writeln!(terminal.out, "{:#}", print::checks(&findings))?,
-    }
-    let sick = findings.iter().any(|finding| finding.outcome == Outcome::Problem);
-    Ok(if sick { Exit::Findings } else { Exit::Success })
+        vec![listens(config), app(config, addresses), service(config, args.service.as_deref())];
+    findings.extend(probes(config, addresses));
+    findings
 }
 
 /// The addresses that packets leave from. Nothing is sent: for UDP, connecting is choosing a route. Both goals are for

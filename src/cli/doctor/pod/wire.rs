@@ -43,7 +43,7 @@ pub(super) fn ask(at: SocketAddr, host: &str, path: &str) -> io::Result<Answer> 
     let mut stream = TcpStream::connect_timeout(&at, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let agent = concat!("anteroom/", env!("CARGO_PKG_VERSION"), " (k8s check)");
+    let agent = concat!("anteroom/", env!("CARGO_PKG_VERSION"), " (doctor)");
     let head = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
     );

@@ -1,9 +1,9 @@
-//! `anteroom k8s check`: each of the three things, there and missing. 127.0.0.2 stands for the pod's address: loopback's
+//! `anteroom doctor` in a pod: each of the three things, there and missing. 127.0.0.2 stands for the pod's address: loopback's
 //! whole network is this machine, and an app on 127.0.0.1 alone does not answer there.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -15,6 +15,23 @@ use crate::support::upstream::{Answer, Upstream};
 
 const POD: &str = "127.0.0.2";
 
+/// A folder with the configuration of a sidecar.
+fn configured(upstream: SocketAddr, probes: Option<SocketAddr>, more: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let probes = probes
+        .map(|at| format!("[proxy.probes]\nlisten = \"0.0.0.0:{}\"\npaths = [\"/healthz\"]\n", at.port()))
+        .unwrap_or_default();
+    let config = format!(
+        "public_url = \"https://app.example.com\"\n[atlassian]\nclient_id = \"0123456789abcdefghijABCDEFGHIJ01\"\n\
+         client_secret = \"ATOA-doctor\"\n[proxy]\nlisten = \"0.0.0.0:4180\"\nupstream = \"http://127.0.0.1:{}\"\n{probes}\
+         [access]\nemail_domains = [\"example.com\"]\n[session]\nsecret = \"kube-doctor-secret-0123456789-abcdefghijk\"\n[ops]\nlisten = \
+         \"0.0.0.0:4181\"\n{more}\n",
+        upstream.port()
+    );
+    std::fs::write(folder.path().join("anteroom.toml"), config).unwrap();
+    folder
+}
+
 /// Outcome and meaning by check.
 fn checked(
     upstream: SocketAddr,
@@ -22,27 +39,22 @@ fn checked(
     more: &str,
     arguments: &[&str],
 ) -> (i32, Vec<(String, String, String)>) {
-    let folder = TempDir::new().unwrap();
-    let probes = probes
-        .map(|at| format!("[proxy.probes]\nlisten = \"0.0.0.0:{}\"\npaths = [\"/healthz\"]\n", at.port()))
-        .unwrap_or_default();
-    let config = format!(
-        "public_url = \"https://app.example.com\"\n[atlassian]\nclient_id = \"0123456789abcdefghijABCDEFGHIJ01\"\n\
-         client_secret = \"ATOA-k8s-check\"\n[proxy]\nlisten = \"0.0.0.0:4180\"\nupstream = \"http://127.0.0.1:{}\"\n{probes}\
-         [access]\nemail_domains = [\"example.com\"]\n[session]\nsecret = \"k8s-check-secret-0123456789-abcdefghijk\"\n[ops]\nlisten = \
-         \"0.0.0.0:4181\"\n{more}\n",
-        upstream.port()
-    );
-    std::fs::write(folder.path().join("anteroom.toml"), config).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_anteroom"));
-    command.args(["k8s", "check", "--format", "json", "--address", POD]).args(arguments);
-    let output = secrets::output(command.current_dir(folder.path()).env_clear());
+    let folder = configured(upstream, probes, more);
+    let arguments = [&["--format", "json", "--address", POD], arguments].concat();
+    let output = doctor(&folder, &arguments, &[]);
     let said: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     let field = |check: &Value, name: &str| check[name].as_str().unwrap().to_owned();
     let checks = said["checks"].as_array().unwrap().iter();
     let all = checks.map(|c| (field(c, "check"), field(c, "outcome"), field(c, "meaning"))).collect();
     (output.status.code().unwrap(), all)
+}
+
+/// `anteroom doctor` with the configuration of this folder.
+fn doctor(folder: &TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_anteroom"));
+    command.arg("doctor").args(arguments).current_dir(folder.path()).env_clear();
+    secrets::output(command.envs(environment.iter().copied()))
 }
 
 /// Answers everything with this, until the tests end.
@@ -119,4 +131,26 @@ async fn each_thing_that_is_missing_is_named() {
     let elsewhere = "[test.proxy]\nupstream = \"http://db.internal:80\"";
     let (_, found) = ask(app.address(), None, elsewhere, &["--profile", "test"]);
     says(&found, "app", "not_checked", "not in this pod");
+}
+
+#[test]
+fn it_knows_whether_it_is_in_a_pod() {
+    let folder = configured(free_address(), None, "");
+    let elsewhere = doctor(&folder, &[], &[]);
+    let said = String::from_utf8(elsewhere.stderr).unwrap();
+    assert!(elsewhere.status.code() == Some(2) && said.contains("kubectl exec POD"), "{said}");
+    let usage = doctor(&folder, &["--pod", "--echo", "127.0.0.1:0"], &[]);
+    assert_eq!(usage.status.code(), Some(2), "--echo means nothing without a gateway");
+
+    for (arguments, environment) in
+        [(&[][..], &[("KUBERNETES_SERVICE_HOST", "10.96.0.1")][..]), (&["--pod"], &[])]
+    {
+        let inside = doctor(&folder, arguments, environment);
+        let page = String::from_utf8(inside.stdout).unwrap();
+        assert_eq!(inside.status.code(), Some(0), "{page}");
+        assert!(
+            page.starts_with("Inside of this pod, ") && page.contains("The app listens on loopback"),
+            "{page}"
+        );
+    }
 }
