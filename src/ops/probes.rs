@@ -16,14 +16,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
+use http::header::{HeaderValue, USER_AGENT};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use tokio::sync::watch;
 
 use super::remarks::Remarks;
-use super::small_server::{HasBody, Limits, SmallServer};
+use super::small_server::{HasBody, Limits, SmallServer, TEXT, only_get_and_head, reply};
 use crate::metrics::{Entrance, Metrics};
 
 /// Bytes of a body that are handed on: what a kubelet reads of it.
@@ -147,13 +147,13 @@ impl Desk {
                 if !passed {
                     self.remark("failed", path, &format_args!("it answered {}", answered.status.as_u16()));
                 }
-                plain(answered.status, answered.content_type, answered.body)
+                reply(answered.status, answered.content_type.unwrap_or(TEXT), answered.body)
             }
             Err(NoAnswer::UnknownPath) => self.refuse(StatusCode::NOT_FOUND),
             Err(NoAnswer::Failed(cause)) => {
                 self.metrics.probe("unanswered");
                 self.remark("unanswered", path, &cause);
-                plain(StatusCode::BAD_GATEWAY, None, "The app did not answer.\n")
+                reply(StatusCode::BAD_GATEWAY, TEXT, "The app did not answer.\n")
             }
         }
     }
@@ -161,15 +161,11 @@ impl Desk {
     fn refuse(&self, status: StatusCode) -> Response<Full<Bytes>> {
         self.metrics.probe("refused");
         let text = match status {
-            StatusCode::METHOD_NOT_ALLOWED => "Only GET and HEAD.\n",
+            StatusCode::METHOD_NOT_ALLOWED => return only_get_and_head(),
             StatusCode::BAD_REQUEST => "A probe has no body.\n",
             _ => "Nothing here. This listener answers the paths of `proxy.probes.paths`, without a query.\n",
         };
-        let mut refused = plain(status, None, text);
-        if status == StatusCode::METHOD_NOT_ALLOWED {
-            refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        }
-        refused
+        reply(status, TEXT, text)
     }
 
     /// Probes come every few seconds; one line now and then is enough.
@@ -186,19 +182,4 @@ fn of_a_kubelet(head: &Parts) -> Option<HeaderValue> {
     let version = name.strip_prefix("kube-probe/")?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b".+-".contains(&b);
     (version.len() <= 32 && version.bytes().all(plain)).then(|| HeaderValue::from_str(name).ok()).flatten()
-}
-
-fn plain(
-    status: StatusCode,
-    content_type: Option<HeaderValue>,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
-    let mut reply = Response::new(Full::new(body.into()));
-    *reply.status_mut() = status;
-    let content_type = content_type.unwrap_or(HeaderValue::from_static("text/plain; charset=utf-8"));
-    let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, content_type);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    reply
 }

@@ -16,18 +16,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::HeaderValue;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use tokio::sync::watch;
 
 use super::readiness::Readiness;
-use super::small_server::{Limits, SmallServer};
+use super::small_server::{Limits, SmallServer, TEXT, only_get_and_head, reply};
 use crate::metrics::{Entrance, Metrics};
 
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const JSON: &str = "application/json";
-const TEXT: &str = "text/plain; charset=utf-8";
+const OPEN_METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 const LIMITS: Limits = Limits {
     connections: 64,
@@ -95,9 +95,7 @@ async fn answer(method: &Method, path: &str, state: &OpsState) -> Response<Full<
         return reply(StatusCode::NOT_FOUND, TEXT, known);
     }
     if method != Method::GET && method != Method::HEAD {
-        let mut refused = reply(StatusCode::METHOD_NOT_ALLOWED, TEXT, "Only GET and HEAD.\n");
-        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return refused;
+        return only_get_and_head();
     }
     if path == "/livez" {
         return reply(StatusCode::OK, JSON, "{\"live\":true}\n");
@@ -112,16 +110,6 @@ async fn answer(method: &Method, path: &str, state: &OpsState) -> Response<Full<
     }
     let body = serde_json::json!({ "ready": false, "reasons": reasons });
     reply(StatusCode::SERVICE_UNAVAILABLE, JSON, format!("{body}\n"))
-}
-
-fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut reply = Response::new(Full::new(body.into()));
-    *reply.status_mut() = status;
-    let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    reply
 }
 
 #[cfg(test)]

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -41,6 +42,9 @@ pub(super) struct Limits {
 /// Whether a request comes with a body. It is never read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HasBody(pub(super) bool);
+
+/// Words for people.
+pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// How long the last answers may take.
 const LAST_ANSWER: Duration = Duration::from_millis(500);
@@ -122,6 +126,28 @@ impl SmallServer {
         let everybody = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
         let _in_time = timeout(LAST_ANSWER, slots.acquire_many(everybody)).await;
     }
+}
+
+/// An answer that nobody keeps or guesses the type of.
+pub(super) fn reply(
+    status: StatusCode,
+    content_type: HeaderValue,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut reply = Response::new(Full::new(body.into()));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    reply
+}
+
+/// The answer to a method that changes things, or that nobody knows (RFC 9110 §15.5.6).
+pub(super) fn only_get_and_head() -> Response<Full<Bytes>> {
+    let mut refused = reply(StatusCode::METHOD_NOT_ALLOWED, TEXT, "Only GET and HEAD.\n");
+    refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    refused
 }
 
 async fn connection<H, A>(stream: TcpStream, handler: H, limits: Limits) -> hyper::Result<()>
