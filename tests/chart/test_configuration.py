@@ -104,6 +104,9 @@ class Gateways(Case):
                 copied[:] = sorted(name.lower() for name in copied)
             self.assertEqual(security["spec"], policy_of_routes["spec"])
         self.assertEqual("infra", policy["metadata"]["namespace"])
+        # Another namespace's release of this name may stand behind the same Gateway.
+        names = [one(render(values, namespace=n), "ClientTrafficPolicy")["metadata"]["name"] for n in ("a", "b", "infra")]
+        self.assertEqual(["a-auth-anteroom", "b-auth-anteroom", "auth-anteroom"], names)
         values = CASES["forward-auth-envoy"]
         found, (_, _, app, pages, callback) = render(values), printed(values, "envoy", "--format", "gateway")
         for name, theirs in (("auth-anteroom-app", app), ("auth-anteroom", pages), ("auth-anteroom-callback", callback)):

@@ -158,12 +158,16 @@ NOT SEEN yet: {{ join ", " $top.Values.sidecar.probePaths }} will be let through
 {{- $gateway := .Values.forwardAuth.gateway -}}
 {{- if and (ne $gateway "none") .Values.forwardAuth.app.service -}}
 The gateway asks Anteroom about every request to {{ .Values.forwardAuth.app.service }}.
+{{- if eq $gateway "envoyGateway" }}
+{{ include "anteroom.clientPolicyNote" . }}
+{{- end }}
 {{- else if eq $gateway "traefik" -}}
 Nothing asks Anteroom yet. At every router of the app:
 
   middlewares: [{name: {{ $name }}-clean}, {name: {{ $name }}-verify}]
 {{- else if eq $gateway "envoyGateway" -}}
 The gateway asks Anteroom about every request of the HTTPRoute {{ .Values.forwardAuth.app.httpRoute }}.
+{{ include "anteroom.clientPolicyNote" . }}
 {{- else if eq $gateway "nginx" -}}
 Nothing asks Anteroom yet. At the app's Ingress:
 
@@ -180,4 +184,11 @@ Everybody in the cluster may ask: set networkPolicy.from to the gateway's pods.
 
 Traefik needs --entryPoints.<name>.http.aliasHeadersStrategy=delete (3.7.12 or later), or X_Anteroom_Email passes.
 {{- end }}
+{{- end -}}
+
+{{- define "anteroom.clientPolicyNote" -}}
+Envoy Gateway obeys one ClientTrafficPolicy for a Gateway, the oldest. This one has to be Accepted, or another with the same
+removeOnMatch, so that no client says who it is:
+
+  kubectl get clienttrafficpolicy -n {{ include "anteroom.gatewayNamespace" . }} {{ include "anteroom.clientPolicyName" . }} -o jsonpath='{.status}'
 {{- end -}}

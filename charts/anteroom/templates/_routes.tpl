@@ -33,6 +33,17 @@ hostnames:
 {{- end }}
 {{- end -}}
 
+{{/* Where the first Gateway of the routes is. */}}
+{{- define "anteroom.gatewayNamespace" -}}
+{{- default .Release.Namespace (first .Values.httpRoute.parentRefs).namespace -}}
+{{- end -}}
+
+{{/* The policy beside that Gateway, where releases of other namespaces may have put theirs. */}}
+{{- define "anteroom.clientPolicyName" -}}
+{{- $name := include "anteroom.fullname" . -}}
+{{- eq (include "anteroom.gatewayNamespace" .) .Release.Namespace | ternary $name (printf "%s-%s" .Release.Namespace $name) | trimPrefix "-" -}}
+{{- end -}}
+
 {{/* Identity headers that a gateway copies. */}}
 {{- define "anteroom.identityHeaders" -}}
 {{- concat (.Files.Get "files/gateway.yaml" | fromYaml).identity .Values.forwardAuth.headers | uniq | toJson -}}
