@@ -31,6 +31,7 @@ fn settings(base: &str) -> Settings {
         redirect_uri: Url::parse("https://app.example/api/auth/callback/atlassian").unwrap(),
         scopes: Scopes::default(),
         prompt: None,
+        https_proxy: None,
         timeout: Settings::DEFAULT_TIMEOUT,
         observe: Box::new(|_, _, _| ()),
     }

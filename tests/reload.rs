@@ -10,3 +10,4 @@ mod probes;
 mod rig;
 mod tls;
 mod upstreams;
+mod way_out;

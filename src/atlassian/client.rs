@@ -68,7 +68,8 @@ impl fmt::Debug for Atlassian {
 impl Atlassian {
     /// Prepares the calls; makes none.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
-        let http = Http::new([&settings.auth_url, &settings.api_url], settings.timeout)?;
+        let bases = [&settings.auth_url, &settings.api_url];
+        let http = Http::new(bases, settings.https_proxy.as_ref(), settings.timeout)?;
         let secret = ClientSecret::new(settings.client_secret.expose_secret().to_owned());
         let oauth = oauth2::Client::new(ClientId::new(settings.client_id))
             .set_client_secret(secret)

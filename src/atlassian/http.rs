@@ -1,8 +1,9 @@
 //! How is one HTTP call made? With a time limit, a size limit, and no redirect.
 //!
 //! A redirect is never followed: a second host would be handed the client secret or the token. Proxies of the
-//! environment are not used: both would pass through whatever `HTTPS_PROXY` happens to say. Errors tell the kind of a
-//! failure, never an address or a body.
+//! environment are not used, only the one that is configured: an address that somebody happened to leave there is no
+//! decision. It is asked for a tunnel (RFC 9110 §9.3.6) and sees no secret. Errors tell the kind of a failure, never an
+//! address or a body.
 
 use std::error::Error;
 use std::io;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use reqwest::redirect::Policy;
-use reqwest::{Client, tls};
+use reqwest::{Client, Proxy, tls};
 use url::Url;
 
 use super::settings::SetupError;
@@ -20,11 +21,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The one client; it keeps connections between calls.
 #[derive(Clone, Debug)]
-pub(super) struct Http(Client);
+pub(super) struct Http {
+    client: Client,
+    /// Whether a proxy stands between.
+    proxied: bool,
+}
 
 impl Http {
     /// A client for these base URLs. Certificates are checked against the system's CAs.
-    pub(super) fn new(bases: [&Url; 2], timeout: Duration) -> Result<Self, SetupError> {
+    pub(super) fn new(
+        bases: [&Url; 2],
+        https_proxy: Option<&Url>,
+        timeout: Duration,
+    ) -> Result<Self, SetupError> {
         // reqwest takes the process-wide provider of cryptography; whoever came first has set the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let secure = bases.iter().all(|url| url.scheme() == "https");
@@ -41,10 +50,14 @@ impl Http {
             // The emulator needs no CA certificates, and a minimal container has none.
             builder = builder.tls_certs_only([]);
         }
-        let client = builder.build().map_err(|e| {
+        let unable = |e: reqwest::Error| {
             SetupError::Client(layers(&e).last().map_or_else(String::new, ToString::to_string))
-        })?;
-        Ok(Self(client))
+        };
+        if let Some(proxy) = https_proxy {
+            builder = builder.proxy(Proxy::https(proxy.as_str()).map_err(unable)?);
+        }
+        let client = builder.build().map_err(unable)?;
+        Ok(Self { client, proxied: https_proxy.is_some() })
     }
 
     /// One call; at most `limit` bytes of body. Answers that say nothing about the request (redirects, 429, 5xx) are
@@ -55,10 +68,14 @@ impl Http {
         request: Request<Vec<u8>>,
         limit: usize,
     ) -> Result<Response<Vec<u8>>, AtlassianError> {
-        let failed = |error: &reqwest::Error| AtlassianError::Unavailable { place, cause: kind(error) };
+        let failed = |error: &reqwest::Error| {
+            let through =
+                if self.proxied && error.is_connect() { ", through atlassian.https_proxy" } else { "" };
+            AtlassianError::Unavailable { place, cause: kind(error) + through }
+        };
         let absurd = |cause: String| AtlassianError::Unintelligible { place, cause };
         let request = request.try_into().map_err(|_| absurd("the request could not be made".into()))?;
-        let mut answer = self.0.execute(request).await.map_err(|e| failed(&e))?;
+        let mut answer = self.client.execute(request).await.map_err(|e| failed(&e))?;
         let status = answer.status();
         if status.is_redirection() {
             return Err(absurd(format!("status {}, a redirect, which is not followed", status.as_u16())));

@@ -30,6 +30,8 @@ pub struct Settings {
     pub scopes: Scopes,
     /// `prompt` of the authorize URL; `None` leaves it out.
     pub prompt: Option<String>,
+    /// The HTTP proxy that is asked for a tunnel to https addresses.
+    pub https_proxy: Option<Url>,
     /// How long one call may take, from looking up the name to the last byte. Two calls make a sign-in.
     pub timeout: Duration,
     /// Told after every call.

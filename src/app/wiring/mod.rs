@@ -109,6 +109,7 @@ pub(super) fn atlassian(config: &Config, metrics: &Arc<Metrics>) -> Result<atlas
         redirect_uri: config.public_url.callback_url(&atlassian.callback_path),
         scopes: Scopes::parse(&atlassian.scopes)?,
         prompt: atlassian.prompt.map(|prompt| prompt.as_str().to_owned()),
+        https_proxy: atlassian.https_proxy.clone(),
         timeout: atlassian.timeout,
         observe: Box::new(move |place, outcome, took| {
             metrics.atlassian(place.as_str(), outcome.as_str(), took)

@@ -31,6 +31,9 @@ pub(crate) struct RawAtlassian {
     pub(crate) api_url: String,
     /// The `audience` that is asked for. Differs for Atlassian Government Cloud.
     pub(crate) audience: String,
+    /// The proxy that lets requests to Atlassian out of this network, for example `http://proxy.example.com:3128`. It is
+    /// asked for a tunnel (CONNECT) and sees no secret. Without it they go directly; `HTTPS_PROXY` is not heeded.
+    pub(crate) https_proxy: Option<String>,
     /// The path of the callback URL that is registered in the developer console. Atlassian compares it exactly.
     pub(crate) callback_path: String,
     /// How long one call to Atlassian may take.
@@ -63,6 +66,7 @@ impl Default for RawAtlassian {
             auth_url: "https://auth.atlassian.com".into(),
             api_url: "https://api.atlassian.com".into(),
             audience: "api.atlassian.com".into(),
+            https_proxy: None,
             callback_path: "/api/auth/callback/atlassian".into(),
             timeout: "10s".into(),
         }

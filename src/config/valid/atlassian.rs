@@ -34,6 +34,8 @@ pub struct Atlassian {
     pub api_url: Url,
     /// The `audience` parameter.
     pub audience: String,
+    /// The HTTP proxy on the way to Atlassian; no path, no credentials.
+    pub https_proxy: Option<Url>,
     /// The path of the callback URL.
     pub callback_path: String,
     /// How long one call may take.
@@ -86,6 +88,7 @@ pub(super) fn check(raw: &RawAtlassian, check: &mut Check<'_>) -> Option<Atlassi
     let auth_url = base_url("atlassian.auth_url", &raw.auth_url, check);
     let api_url = base_url("atlassian.api_url", &raw.api_url, check);
     let audience = audience(&raw.audience, check);
+    let https_proxy = https_proxy(raw.https_proxy.as_deref(), check);
     let callback_path = callback_path(&raw.callback_path, check);
     let timeout = check.span("atlassian.timeout", &raw.timeout, Duration::from_secs(120));
     Some(Atlassian {
@@ -97,6 +100,7 @@ pub(super) fn check(raw: &RawAtlassian, check: &mut Check<'_>) -> Option<Atlassi
         auth_url: auth_url?,
         api_url: api_url?,
         audience: audience?,
+        https_proxy: https_proxy?,
         callback_path: callback_path?,
         timeout: timeout?,
     })
@@ -216,11 +220,8 @@ fn scopes(given: &[String], check: &mut Check<'_>) -> Option<Vec<String>> {
 }
 
 fn base_url(key: &str, text: &str, check: &mut Check<'_>) -> Option<Url> {
-    let url = Url::parse(text).ok().filter(|url| {
-        let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
-        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        safe && bare && url.has_host() && url.username().is_empty() && url.password().is_none()
-    });
+    let safe = |url: &Url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
+    let url = Url::parse(text).ok().filter(|url| safe(url) && is_bare(url));
     url.or_else(|| {
         let mistake = Mistake::new(
             "config.atlassian-url",
@@ -230,6 +231,28 @@ fn base_url(key: &str, text: &str, check: &mut Check<'_>) -> Option<Url> {
         );
         check.wrong(&KeyPath::of(key), mistake.showing_the_url(text))
     })
+}
+
+/// The inner `None`: there is none.
+fn https_proxy(text: Option<&str>, check: &mut Check<'_>) -> Option<Option<Url>> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Some(None) };
+    let url = Url::parse(text).ok().filter(|url| url.scheme() == "http" && is_bare(url));
+    url.map(Some).or_else(|| {
+        let mistake = Mistake::new(
+            "config.https-proxy",
+            "`atlassian.https_proxy` is not the address of an HTTP proxy",
+            "Nobody could sign in. The connection to the proxy is plain; what goes through it to Atlassian is encrypted",
+            "write \"http://host:port\", without a path. User and password are not supported: let the proxy know Anteroom by \
+             its address",
+        );
+        check.wrong(&KeyPath::of("atlassian.https_proxy"), mistake.showing_the_url(text))
+    })
+}
+
+/// Nothing but scheme, host and port.
+fn is_bare(url: &Url) -> bool {
+    let origin = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    origin && url.has_host() && url.username().is_empty() && url.password().is_none()
 }
 
 fn audience(text: &str, check: &mut Check<'_>) -> Option<String> {
