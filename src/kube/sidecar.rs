@@ -14,7 +14,7 @@ pub(super) const NAME: &str = "anteroom";
 pub(super) const FILES: &str = "anteroom";
 /// The volume of the store.
 pub(super) const STORE: &str = "anteroom-store";
-/// The port that people's requests arrive at. By this name a Service finds it.
+/// The port that people's requests arrive at.
 pub const HTTP: (&str, u16) = ("anteroom-http", 4180);
 /// The port of health and metrics.
 pub const OPS: (&str, u16) = ("ops", 4181);
@@ -22,7 +22,8 @@ pub const OPS: (&str, u16) = ("ops", 4181);
 pub const PROBES: (&str, u16) = ("probes", 4183);
 /// The user, and the group, that Anteroom runs as.
 pub(super) const USER: u64 = 65532;
-/// Seconds from SIGTERM to the end: `ops.shutdown_delay`, `ops.drain_timeout` and five more.
+/// Seconds from SIGTERM to the end: `ops.shutdown_delay`, `ops.drain_timeout` and five more. As a native sidecar they begin when
+/// the app has ended.
 pub(super) const GRACE: u64 = 30;
 
 /// What is chosen about it.
@@ -111,7 +112,7 @@ impl Sidecar {
             ("ports", ports.into()),
             ("startupProbe", probe("/readyz", 1, 60)),
             ("livenessProbe", probe("/livez", 10, 3)),
-            ("readinessProbe", probe("/readyz", 2, 1)),
+            ("readinessProbe", probe("/readyz", 2, 3)),
             ("resources", resources),
             ("securityContext", security),
             ("volumeMounts", vec![files, mount(STORE, "/var/lib/anteroom")].into()),

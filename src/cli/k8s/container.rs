@@ -36,7 +36,7 @@ pub(super) fn container(args: &ContainerArgs, terminal: &mut Terminal<'_>) -> io
         writeln!(
             terminal.err,
             "For {place}. It needs two volumes: anteroom k8s container --volumes. The app has to listen on 127.0.0.1 alone, \
-             and its Service needs targetPort: anteroom-http."
+             and its Service needs targetPort: 4180."
         )?;
     }
     Ok(Exit::Success)

@@ -36,7 +36,7 @@ pub struct InjectArgs {
     #[arg(long, value_name = "NAME")]
     pub service: Option<String>,
     /// For how many seconds the app goes on when its pod ends, if it has no preStop of its own (Kubernetes 1.30 or later); 0 for not
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 6)]
     pub app_pause: u16,
 }
 

@@ -74,11 +74,11 @@ pub fn inject(text: &str, wishes: &Wishes) -> Result<Injected, Refusal> {
         match at {
             Some(service::Looks::AtTheApp) if asked => {
                 service::point(place.of(&mut stream)?, &beside)?;
-                notes.done.push(format!("Service {name}: its requests go to Anteroom (targetPort anteroom-http)"));
+                notes.done.push(format!("Service {name}: its requests go to Anteroom (targetPort 4180)"));
             }
             Some(service::Looks::AtTheApp) => notes.left.push(format!(
                 "Service {name} still sends requests to the app itself: run this again with --service {name}, or set its \
-                 targetPort to anteroom-http."
+                 targetPort to 4180."
             )),
             Some(service::Looks::AtAnteroom) => {
                 notes.done.push(format!("Service {name}: its requests go to Anteroom already"));
@@ -91,8 +91,7 @@ pub fn inject(text: &str, wishes: &Wishes) -> Result<Injected, Refusal> {
         && !find::services(&stream)?.iter().any(|(_, other)| other == name)
     {
         let what = format!("there is no Service `{name}` in the input");
-        let remedy =
-            "Give its file along with the workload's, or set targetPort: anteroom-http where it is written";
+        let remedy = "Give its file along with the workload's, or set targetPort: 4180 where it is written";
         return Err(Refusal::new(what, remedy));
     }
     let none_seen = !notes.done.iter().chain(&notes.left).any(|note| note.starts_with("Service "));

@@ -94,7 +94,9 @@ pub(super) fn inject(
     }
     let shared = group::shared(spec, claims, notes)?;
     volumes(spec, sidecar.volumes(shared), injected)?;
-    grace(spec, notes)?;
+    // A native sidecar begins to end when the app has ended.
+    let app_pause = if sidecar.native { u64::from(wishes.app_pause) } else { 0 };
+    grace(spec, sidecar::GRACE + app_pause, notes)?;
     let how =
         if sidecar.native { "as a native sidecar (Kubernetes 1.29 or later)" } else { "as a container" };
     notes.done.insert(0, format!("{kind} {name}: Anteroom is in the pod, {how}, before port {}", app.port));
@@ -110,9 +112,7 @@ impl Beside {
              listens on all addresses, every pod of the cluster gets around Anteroom."
         ));
         if no_service {
-            notes.left.push(
-                "The app's Service, which is not in the input, needs targetPort: anteroom-http.".into(),
-            );
+            notes.left.push("The app's Service, which is not in the input, needs targetPort: 4180.".into());
         }
         let mut toml = format!(
             "anteroom.toml in the ConfigMap needs:\n[proxy]\nlisten = \"0.0.0.0:{}\"\nupstream = \"http://127.0.0.1:{port}\"\n\
@@ -261,13 +261,17 @@ fn pause(app: &mut Node, seconds: u16, notes: &mut Notes) -> Result<(), Refusal>
     Ok(())
 }
 
-fn grace(spec: &mut Node, notes: &mut Notes) -> Result<(), Refusal> {
+/// At least `needed` seconds.
+fn grace(spec: &mut Node, needed: u64, notes: &mut Notes) -> Result<(), Refusal> {
     const KEY: &str = "terminationGracePeriodSeconds";
-    // Kubernetes' own default is enough.
-    let Some(grace) = spec.get(KEY, "spec")? else { return Ok(()) };
-    if grace.number().is_none_or(|seconds| seconds < sidecar::GRACE) {
-        spec.set(KEY, "spec", sidecar::GRACE.into())?;
-        notes.done.push(format!("{KEY}: {}, which Anteroom may need to let requests finish", sidecar::GRACE));
+    /// Kubernetes' own.
+    const DEFAULT: u64 = 30;
+    let has = spec.get(KEY, "spec")?.map_or(Some(DEFAULT), Node::number);
+    if has.is_none_or(|seconds| seconds < needed) {
+        spec.set(KEY, "spec", needed.into())?;
+        notes
+            .done
+            .push(format!("{KEY}: {needed}, which the app and Anteroom may need to let requests finish"));
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! How do requests arrive at Anteroom instead of the app? The Service's `targetPort` names Anteroom's port.
+//! How do requests arrive at Anteroom instead of the app? The Service's `targetPort` is Anteroom's port: its number, since Kubernetes
+//! before 1.33 does not find the names of a native sidecar's ports (kubernetes/kubernetes#127958).
 //! <https://kubernetes.io/docs/concepts/services-networking/service/#field-spec-ports>
 
 use super::super::yaml::Node;
@@ -46,13 +47,13 @@ pub(super) fn point(service: &mut Node, beside: &Beside) -> Result<(), Refusal> 
     let headless = spec.get("clusterIP", "spec")?.and_then(Node::text) == Some("None");
     if headless {
         let what = "the Service is headless (clusterIP: None): its name leads to the pods themselves, whatever its targetPort";
-        let remedy = "Make another Service with targetPort: anteroom-http for requests of people";
+        let remedy = "Make another Service with targetPort: 4180 for requests of people";
         return Err(Refusal::new(what, remedy).at(line));
     }
     let ports = spec.get_or_make("ports", "spec", List(Vec::new()))?;
     for port in ports.items_mut("ports")? {
         if of_port(port, beside)? == Looks::AtTheApp {
-            port.set("targetPort", "ports", sidecar::HTTP.0.into())?;
+            port.set("targetPort", "ports", u64::from(sidecar::HTTP.1).into())?;
         }
     }
     Ok(())

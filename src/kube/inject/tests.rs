@@ -28,7 +28,7 @@ fn again_changes_nothing_and_another_form_replaces() {
     let wishes = |native| Wishes {
         sidecar: Sidecar { native, ..Sidecar::default() },
         service: Some("s".into()),
-        app_pause: 5,
+        app_pause: 6,
         ..Wishes::default()
     };
     let beside = inject(&text, &wishes(false)).unwrap().yaml;
@@ -36,13 +36,12 @@ fn again_changes_nothing_and_another_form_replaces() {
     let native = inject(&beside, &wishes(true)).unwrap().yaml;
     assert_eq!(inject(&native, &wishes(true)).unwrap().yaml, native);
     let counted = |text: &str, what: &str| text.matches(what).count();
-    for text in [&beside, &native] {
+    for (text, grace) in [(&beside, 30), (&native, 36)] {
         assert_eq!(counted(text, "containerPort: 4183"), 1, "probes go through it: {text}");
         assert_eq!(counted(text, "- name: anteroom\n"), 3, "a container, a volume and its mount: {text}");
         assert_eq!(counted(text, "preStop"), 1);
-        assert!(
-            text.contains("targetPort: anteroom-http") && text.contains("terminationGracePeriodSeconds: 30")
-        );
+        assert!(text.contains("targetPort: 4180"), "{text}");
+        assert!(text.contains(&format!("terminationGracePeriodSeconds: {grace}\n")), "{text}");
         assert!(text.contains("port: 4183"), "{text}");
     }
     assert_eq!((counted(&beside, "restartPolicy"), counted(&native, "restartPolicy: Always")), (0, 1));
@@ -184,7 +183,7 @@ fn services() {
         assert!(left.notes.contains("Service s still sends requests to the app itself"), "{}", left.notes);
         assert!(left.yaml.ends_with(&format!("spec: {{{spec}}}\n")), "not asked: as it was");
         let done = inject(&text, &asked).unwrap();
-        assert_eq!(done.yaml.matches("targetPort: anteroom-http").count(), 1, "{}", done.yaml);
+        assert_eq!(done.yaml.matches("targetPort: 4180").count(), 1, "{}", done.yaml);
     }
     for (spec, want) in [
         ("selector: {app: other}, ports: [{port: 8080}]", "does not lead to port 8080"),

@@ -173,8 +173,8 @@ fn service(config: &Config, name: Option<&str>) -> Finding {
     }
     let meaning = format!(
         "{name} leads to something else than Anteroom, the app most likely: it answered {status} where Anteroom says who is \
-         signed in. Set the Service's targetPort to the name of Anteroom's port, for its first port by: kubectl patch service \
-         {} --type=json -p '[{{\"op\":\"replace\",\"path\":\"/spec/ports/0/targetPort\",\"value\":\"anteroom-http\"}}]'",
+         signed in. Set the Service's targetPort to Anteroom's port, for its first port by: kubectl patch service \
+         {} --type=json -p '[{{\"op\":\"replace\",\"path\":\"/spec/ports/0/targetPort\",\"value\":4180}}]'",
         short(name)
     );
     Finding::problem("service", NAME, meaning, &[])
