@@ -9,14 +9,18 @@ import yaml
 
 from chart import CHART, objects
 
-KINDS = {"/api/v1": [("secrets", "Secret"), ("services", "Service")], "/apis/apps/v1": [("deployments", "Deployment")]}
+KINDS = {
+    "/api/v1": [("secrets", "Secret"), ("services", "Service"), ("configmaps", "ConfigMap")],
+    "/apis/apps/v1": [("deployments", "Deployment"), ("statefulsets", "StatefulSet"), ("daemonsets", "DaemonSet")],
+}
 
 
 class Cluster:
     """A namespace "default" with these objects. Use as a context manager."""
 
     def __init__(self, *contents):
-        self.contents = list(contents)
+        every_namespace = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt", "namespace": "default"}}
+        self.contents = [every_namespace, *contents]
         cluster = self
 
         class Handler(http.server.BaseHTTPRequestHandler):

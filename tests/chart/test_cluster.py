@@ -3,6 +3,8 @@
 import base64
 import unittest
 
+import helm_python as helm
+
 from chart import CASES, Case, one, render
 from cluster import Cluster
 
@@ -32,21 +34,32 @@ def key(found):
 
 class SealingKey(Case):
     def test_made_once_and_strong(self):
-        first, second = key(render(CASES["proxy"])), key(render(CASES["proxy"]))
+        with Cluster() as cluster:
+            first, second, found = key(cluster.objects(CASES["proxy"])), key(cluster.objects(CASES["proxy"])), cluster.objects(CASES["proxy"])
         self.assertRegex(first, r"^[A-Za-z0-9]{43}$")
         self.assertNotEqual(first, second)
-        self.assertEqual("keep", one(render(CASES["proxy"]), "Secret")["metadata"]["annotations"]["helm.sh/resource-policy"])
+        # A hook is no part of the release: neither a rollback nor `helm uninstall` touches it, and Helm deletes it never.
+        hook = {"helm.sh/hook": "pre-install,pre-upgrade", "helm.sh/hook-delete-policy": "hook-failed", "argocd.argoproj.io/hook": "Skip"}
+        self.assertEqual(hook, one(found, "Secret")["metadata"]["annotations"])
 
-    def test_an_upgrade_keeps_it_rotated_or_not(self):
+    def test_without_a_cluster_there_is_none(self):
+        """Every rendering would make another one, and sign everybody out."""
+        self.assertEqual([], [o for o in render(CASES["proxy"]) if o["kind"] == "Secret"])
+
+    def test_an_upgrade_leaves_it_rotated_or_not(self):
         for text in ("a" * 43, "new-" + "b" * 40 + "\nold-" + "c" * 40 + "\n"):
             for case in ("proxy", "sidecar", "forward-auth-none"):
                 with Cluster(secret(text)) as cluster:
-                    self.assertEqual(text, key(cluster.objects(CASES[case])))
+                    self.assertEqual([], [o for o in cluster.objects(CASES[case]) if o["kind"] == "Secret"])
 
     def test_an_upgrade_without_one_makes_one(self):
-        for contents in ([], [secret("x" * 43, name="another")], [{**secret(""), "data": {}}]):
+        for contents in ([], [secret("x" * 43, name="another")]):
             with Cluster(*contents) as cluster:
                 self.assertRegex(key(cluster.objects(CASES["proxy"])), r"^[A-Za-z0-9]{43}$")
+        # Somebody else's, by the looks of it.
+        with Cluster({**secret(""), "data": {}}) as cluster, self.assertRaises(helm.HelmError) as caught:
+            cluster.objects(CASES["proxy"])
+        self.assertIn("without the key session-keys. Delete it", str(caught.exception))
 
     def test_the_pod_is_the_same_after_an_upgrade(self):
         with Cluster(secret("a" * 43)) as cluster:
@@ -67,13 +80,20 @@ class Notes(Case):
         self.assertIn("NOT SEEN", probes)
         self.assertIn("MISSING: sidecar.probePaths is empty", self.said(values=CASES["sidecar"])[2])
 
+    def test_every_kind_of_workload_is_seen(self):
+        for kind in ("StatefulSet", "DaemonSet"):
+            self.assertEqual("MISSING: wiki (targetPort 8080)", self.said({**deployment(), "kind": kind}, service(8080))[1])
+        both = service(4180)
+        both["spec"]["ports"].append({"port": 9090, "targetPort": 9090})
+        self.assertEqual("OK: wiki. Past Anteroom: wiki (targetPort 9090)", self.said(deployment(), both)[1])
+
     def test_the_service_that_walks_past(self):
         for target in (8080, "http"):
             self.assertEqual(f"MISSING: wiki (targetPort {target})", self.said(deployment(), service(target))[1])
-        for target in ("anteroom-http", 4180):
+        for target in (4180, "anteroom-http"):
             self.assertEqual("OK: wiki", self.said(deployment(), service(target))[1])
         # Others' Services, and the metrics' own, are not meant.
-        others = [service(80, "blog", {"app": "blog"}), service("ops", "auth-anteroom-metrics")]
+        others = [service(80, "blog", {"app": "blog"}), service(4181, "auth-anteroom-metrics")]
         self.assertEqual("OK: wiki", self.said(deployment(), service("anteroom-http"), *others)[1])
         self.assertIn("NOT SEEN", self.said(deployment(sidecar="other"), service(8080))[1])
 

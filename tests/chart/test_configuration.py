@@ -112,6 +112,27 @@ class Gateways(Case):
         for name, theirs in (("auth-anteroom-app", app), ("auth-anteroom", pages), ("auth-anteroom-callback", callback)):
             self.assertEqual(theirs["spec"], one(found, "HTTPRoute", name)["spec"], name)
 
+    def test_every_gateway_is_cleaned(self):
+        parents = [{"name": "inside"}, {"name": "outside", "namespace": "infra", "sectionName": "https"}]
+        policies = [o for o in render(with_(CASES["forward-auth-envoy"], httpRoute={"parentRefs": parents})) if o["kind"] == "ClientTrafficPolicy"]
+        targets = [(o["metadata"].get("namespace"), o["spec"]["targetRefs"][0]["name"], o["spec"]["targetRefs"][0].get("sectionName")) for o in policies]
+        self.assertEqual([("default", "inside", None), ("infra", "outside", "https")], targets)
+        self.assertEqual(1, len({str(o["spec"]["headers"]) for o in policies}))
+        self.assertEqual(2, len({o["metadata"]["name"] for o in policies}))
+
+    def test_what_is_not_read_anew_restarts_the_pod(self):
+        def annotation(**config):
+            pod = one(render(with_(CASES["proxy"], config=config)), "Deployment")["spec"]["template"]
+            return pod["metadata"]["annotations"]["anteroom.dev/config"]
+
+        routes = {"routes": [{"path": "/open", "access": "public"}]}
+        self.assertEqual(annotation(), annotation(**routes))
+        still = {"ops": {"reload": False}}
+        self.assertNotEqual(annotation(**still), annotation(**still, **routes))
+        room = lambda n: {"proxy": {"upstreams": [{"name": "a", "url": "http://a", "keep_alive_pool": n}]}}
+        pods = [one(render(with_(CASES["proxy-several-apps"], config=room(n))), "Deployment")["spec"]["template"]["metadata"]["annotations"] for n in (1, 2)]
+        self.assertNotEqual(*pods)
+
     def test_gateway_api(self):
         values = CASES["forward-auth-gateway-api"]
         found, (route, callback) = render(values), printed(values, "gateway-api")

@@ -57,11 +57,11 @@ class Parent(Case):
         config, secrets = sources[0]["configMap"]["name"], [s["secret"]["name"] for s in sources[1:]]
         one(found, "ConfigMap", config)
         self.assertEqual("wiki-atlassian", secrets[0])
-        one(found, "Secret", secrets[1])
+        self.assertEqual("docs-auth-session", secrets[1])
         self.assertTrue(config.startswith("docs-"), config)
         # No pods, Services or tests of its own.
         kinds = sorted(o["kind"] for o in found if o["metadata"]["name"] != "wiki")
-        self.assertEqual(["ConfigMap", "NetworkPolicy", "Secret"], kinds)
+        self.assertEqual(["ConfigMap", "NetworkPolicy"], kinds)
 
     def test_the_three_things_fit_together(self):
         found = self.objects(metrics={"serviceMonitor": {"enabled": True}})
@@ -70,13 +70,21 @@ class Parent(Case):
         self.assertLessEqual(one(found, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"].items(), labels)
         monitored = next(o for o in found if o["kind"] == "Service" and o["metadata"]["name"] != "wiki")
         self.assertLessEqual(monitored["spec"]["selector"].items(), labels)
-        self.assertEqual("anteroom-http", one(found, "Service", "wiki")["spec"]["ports"][0]["targetPort"])
+        # A number: Kubernetes before 1.33 does not find the names of a native sidecar's ports.
+        self.assertEqual(4180, one(found, "Service", "wiki")["spec"]["ports"][0]["targetPort"])
+        self.assertEqual(4181, monitored["spec"]["ports"][0]["targetPort"])
         toml = next(o for o in found if o["kind"] == "ConfigMap")["data"]["anteroom.toml"]
         self.assertIn('upstream = "http://127.0.0.1:8080"', toml)
         self.assertIn('[proxy.probes]\nlisten = "0.0.0.0:4183"\npaths = ["/healthz"]', toml)
         app = next(c for c in template["spec"]["containers"] if c["name"] == "wiki")
-        self.assertEqual(5, app["lifecycle"]["preStop"]["sleep"]["seconds"])
-        self.assertEqual(30, template["spec"]["terminationGracePeriodSeconds"])
+        self.assertEqual(6, app["lifecycle"]["preStop"]["sleep"]["seconds"])
+        self.assertEqual(36, template["spec"]["terminationGracePeriodSeconds"])
+
+    def test_the_app_goes_on_as_long_as_it_is_asked(self):
+        found = self.objects(shutdown={"preStopSeconds": 30, "delaySeconds": 0, "drainSeconds": 7})
+        spec = one(found, "Deployment")["spec"]["template"]["spec"]
+        app = next(c for c in spec["containers"] if c["name"] == "wiki")
+        self.assertEqual((31, 31 + 30 + 7 + 5), (app["lifecycle"]["preStop"]["sleep"]["seconds"], spec["terminationGracePeriodSeconds"]))
 
     def test_off_leaves_the_app_alone(self):
         found = self.objects(mode="off")
@@ -93,6 +101,30 @@ class Parent(Case):
             with self.assertRaises(helm.HelmError) as caught:
                 self.templates(**auth)
             self.assertIn(words, str(caught.exception))
+
+    def test_several_aliases_never_share_a_name(self):
+        for release in ("auth-admin", "docs", "r" * 53, "myauth"):
+            names = []
+            for alias in ("auth", "admin", "wikiAuth", "auth2"):
+                chart = self.renamed(alias)
+                with helm.Chart.load(chart) as loaded:
+                    found = objects(loaded.render({}, name=release, namespace="there"))
+                mine = [o["metadata"]["name"] for o in found if o["kind"] == "ConfigMap"]
+                self.assertRegex(mine[0], r"^[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?$")
+                names += mine
+            self.assertEqual(4, len(set(names)), names)
+
+    def renamed(self, alias):
+        """The same parent with another alias."""
+        folder = Path(tempfile.mkdtemp(prefix="anteroom-alias-"))
+        self.addCleanup(shutil.rmtree, folder)
+        chart = folder / "wiki"
+        shutil.copytree(self.chart, chart)
+        for file in ("Chart.yaml", "values.yaml", *(f"templates/{f.name}" for f in (chart / "templates").iterdir())):
+            path = chart / file
+            text = path.read_text()
+            path.write_text(text.replace("Subcharts.auth", f"Subcharts.{alias}").replace("alias: auth", f"alias: {alias}").replace("auth:\n  mode", f"{alias}:\n  mode"))
+        return chart
 
     def test_global_values_of_the_parent_are_let_through(self):
         with helm.Chart.load(self.chart) as chart:

@@ -14,7 +14,7 @@ VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 
 # Maps whose keys are other people's.
-OPEN = {"config", "resources", "affinity", "labels", "annotations", "podAnnotations", "podLabels", "nodeSelector"}
+OPEN = {"config", "resources", "affinity", "labels", "annotations", "podAnnotations", "podLabels", "nodeSelector", "podSpec", "spec"}
 
 
 def paths(tree, before=""):
@@ -148,10 +148,10 @@ class Values(Case):
     def test_hostile_text_in_free_places_stays_text(self):
         evil = "a\nb: c\n---\nkind: Secret\n\"'`;{{ fail }}\t\\ é 🎉 \u2028 #"
         values = with_(CASES["proxy-everything"], podAnnotations={"x": evil}, service={"annotations": {"x": evil}},
-                       ingress={"annotations": {"x": evil}}, extraEnv=[{"name": "X", "value": evil}], session={"existingSecret": ""},
+                       ingress={"annotations": {"x": evil}}, extraEnv=[{"name": "X", "value": evil}], session={"existingSecret": "", "secretKey": "session-keys"},
                        config={"pages": {"branding": {"name": evil + "\u007f"}}, evil: {evil: evil}})
         found = render(values)
-        self.assertEqual(1, sum(o["kind"] == "Secret" for o in found))
+        self.assertEqual(0, sum(o["kind"] == "Secret" for o in found))
         deployment = one(found, "Deployment")["spec"]["template"]
         self.assertEqual(evil, deployment["metadata"]["annotations"]["x"])
         self.assertEqual(evil, one(found, "Service", "auth-anteroom")["metadata"]["annotations"]["x"])
@@ -228,12 +228,69 @@ class Values(Case):
         # Also where no table of this version has them: in a profile, misspelt, in a list.
         for change in (
             {"prod": {"atlassian": {"client_secret": "x"}}}, {"atlassian": {"Client_Secret": "x"}}, {"atlassian.client_secret": "x"},
-            {"prod": {"session": {"secret": ["x"]}}}, {"proxy": {"tls": {"certificates": [{"key": "x"}]}}},
+            {"prod": {"session": {"secret": ["x"]}}}, {"prod": {"ops": {"tracing": {"headers": {"A": "b"}}}}},
+            {"prod": {"proxy": {"upstreams": [{"headers": {"A": "b"}}]}}}, {"proxy": {"tls": {"certificates": [{"key": "x"}]}}},
         ):
             with self.subTest(change):
                 self.refused(with_(CASES["proxy"], config=change), "a ConfigMap is no place for a secret", "existingSecret")
         self.refused(with_(CASES["proxy-several-apps"], config={"proxy": {"upstreams": [{"headers": {"A": "b"}}]}}), "headers_files")
         self.refused(with_(CASES["proxy"], extraEnv=[{"name": "ANTEROOM_SESSION__SECRET", "value": "x"}]), "extraEnv")
+
+    def test_what_would_do_nothing_is_refused(self):
+        at = lambda path, value: value if not path else {path.split(".")[0]: at(".".join(path.split(".")[1:]), value)}
+        other = [("ingress.enabled", True), ("httpRoute.enabled", True), ("podLabels", {"a": "b"}), ("nodeSelector", {"a": "b"}), ("replicas", 2),
+                 ("autoscaling.enabled", True), ("image.pullSecrets", ["a"]), ("priorityClassName", "a"), ("service.annotations", {"a": "b"}),
+                 ("affinity", {"nodeAffinity": {}}), ("tolerations", [{"operator": "Exists"}]), ("upstream", "http://a"), ("podAnnotations", {"a": "b"})]
+        forward = [("forwardAuth.gateway", "traefik"), ("forwardAuth.app.service", "a"), ("forwardAuth.headers", ["X-A"]), ("forwardAuth.existingSecret", "a")]
+        for case, changes in [
+            ("sidecar", other + forward),
+            ("proxy", forward + [("sidecar.appPort", 80), ("sidecar.probePaths", ["/a"]), ("session.secretKey", "a")]),
+            ("forward-auth-none", [("ingress.enabled", True), ("service.port", 81), ("sidecar.appPort", 80), ("upstream", "http://a"),
+                                   ("forwardAuth.app.service", "a"), ("forwardAuth.app.httpRoute", "a"), ("ingress.tls", [{"secretName": "a"}])]),
+            ("forward-auth-traefik", [("ingress.annotations", {"a": "b"}), ("forwardAuth.app.httpRoute", "a")]),
+            # Nobody would be asked: the chart makes no route, and the other's does not ask.
+            ("forward-auth-gateway-api", [("forwardAuth.app.httpRoute", "mine")]),
+            ("forward-auth-envoy", [("forwardAuth.app", {"service": "a", "httpRoute": "mine"})]),
+            ("proxy", [("config.proxy.upstreams", [{"name": "a", "url": "http://a"}]), ("upstream", "http://localhost:1")]),
+            ("forward-auth-nginx", [("ingress.annotations", {"nginx.ingress.kubernetes.io/auth-url": "http://elsewhere"})]),
+        ]:
+            for path, value in changes:
+                with self.subTest(case, change=path):
+                    self.refused(with_(CASES[case], **at(path, value)), path)
+
+    def test_nothing_in_place_of_a_value_is_refused(self):
+        for path in paths(VALUES):
+            if self.at(path) is None or path == "user" or path in OPEN or path.split(".")[-1] in OPEN and path.split(".")[-1] != "resources":
+                continue
+            change = None
+            for step in reversed(path.split(".")):
+                change = {step: change}
+            with self.subTest(path):
+                self.refused(with_(CASES["proxy"], **change), path.split(".")[-1])
+        for config in ({"proxy": None}, {"store": None}, {"atlassian": "hello"}, {"access": []}):
+            (table,) = config
+            self.refused(with_(CASES["proxy"], config=config), f"config.{table} is a table")
+        self.refused(with_(CASES["proxy"], config={"routes": [{"path": "/a"}, None]}), "a list has nothing (null) in it")
+        self.refused(with_(CASES["proxy"], publicUrl="http://app.example.com"), "http is for localhost alone")
+        self.refused(with_(CASES["proxy-autoscaled"], resources={"requests": {"cpu": None}}), "resources.requests.cpu, which is missing")
+        self.refused(with_(CASES["proxy"], config={"atlassian": {"callback_path": "/a: x # y"}}), "config.atlassian.callback_path")
+
+    def test_words_that_yaml_takes_for_something_else_stay_words(self):
+        words = {"fullnameOverride": "true", "priorityClassName": "1234", "image": {"pullSecrets": ["true"]}, "serviceAccount": {"name": "0777"},
+                 "ingress": {"enabled": True, "className": "on"}}
+        for o in render(with_(CASES["proxy"], **words), namespace="1234567"):
+            for word in (o["metadata"]["name"], o["metadata"]["namespace"]):
+                self.assertIsInstance(word, str, o["kind"])
+        found = render(with_(CASES["proxy"], **words), namespace="1234567")
+        spec = one(found, "Deployment")["spec"]["template"]["spec"]
+        self.assertEqual(("1234", "0777", [{"name": "true"}]), (spec["priorityClassName"], spec["serviceAccountName"], spec["imagePullSecrets"]))
+        self.assertEqual("on", one(found, "Ingress")["spec"]["ingressClassName"])
+        self.assertEqual("", one(render(with_(CASES["proxy"], persistence={"storageClass": "-"})), "PersistentVolumeClaim")["spec"]["storageClassName"])
+
+    def test_what_the_chart_sets_is_there_once(self):
+        deployment = one(render(with_(CASES["proxy"], podAnnotations={"anteroom.dev/config": "mine", "a": "b"})), "Deployment")
+        annotations = deployment["spec"]["template"]["metadata"]["annotations"]
+        self.assertEqual(("b", 64), (annotations["a"], len(annotations["anteroom.dev/config"])))
 
     def test_names_are_truncated(self):
         long = "r" * 53

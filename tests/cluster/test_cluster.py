@@ -167,10 +167,11 @@ class Cluster(unittest.TestCase):
                     namespace = self.server.namespace(f"helm{helm.split('.')[0]}-{name}")
                     where = ("--namespace", namespace, "--values", values)
                     self.server.helm(helm, "install", RELEASE, self.older, *where)
-                    before, key = self.deployment(namespace), self.sealing_key(namespace)
+                    before, key, claim = self.deployment(namespace), self.sealing_key(namespace), self.claim(namespace)
                     self.server.helm(helm, "upgrade", RELEASE, CHART, *where)
                     upgraded = self.deployment(namespace)
                     self.assertEqual(key, self.sealing_key(namespace), "the upgrade signs everybody out")
+                    key = self.rotate(namespace, key)
                     self.server.helm(helm, "upgrade", RELEASE, CHART, *where, "--set", "shutdown.drainSeconds=41")
                     changed = self.deployment(namespace)
                     self.server.helm(helm, "rollback", RELEASE, "1", "--namespace", namespace)
@@ -189,8 +190,27 @@ class Cluster(unittest.TestCase):
                     self.assertEqual(4, len(history))
                     self.server.helm(helm, "uninstall", RELEASE, "--namespace", namespace)
                     self.assertIsNone(self.deployment(namespace))
+                    self.assertEqual(claim, self.claim(namespace), "with the key must stay what knows the ended sessions")
                     self.assertEqual(key, self.sealing_key(namespace), "a new release of this name knows the old sessions")
                     say(f"helm {helm}: install, upgrade, upgrade, rollback, uninstall of {name}")
+
+    def rotate(self, namespace, key):
+        """The sealing key that the chart has made is another one from now on, by an operator's hand."""
+        if key is None:
+            return None
+        secret = self.server.get("v1", "Secret", f"{RELEASE}-anteroom-session", namespace)
+        new = b"rotated-" + key
+        secret["data"] = {name: base64.b64encode(new).decode() for name in secret["data"]}
+        self.server.ask("PUT", self.server.place(secret, namespace), secret)
+        return new
+
+    def claim(self, namespace):
+        """What identifies the store's volume, if there is one that nobody has deleted."""
+        try:
+            metadata = self.server.get("v1", "PersistentVolumeClaim", f"{RELEASE}-anteroom", namespace)["metadata"]
+        except Refused:
+            return None
+        return None if "deletionTimestamp" in metadata else metadata["uid"]
 
     def drain(self, values):
         return yaml.safe_load(values.read_text()).get("shutdown", {}).get("drainSeconds", 20)

@@ -76,7 +76,7 @@ class Sidecar(Case):
             backend = one(found, "Ingress")["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
             self.assertEqual(("grafana", service["ports"][0]["name"]), (backend["name"], backend["port"]["name"]))
             self.assertLessEqual(service["selector"].items(), template["metadata"]["labels"].items())
-            self.assertEqual(4180, ports[service["ports"][0]["targetPort"]])
+            self.assertEqual((4180, 4180), (ports["anteroom-http"], service["ports"][0]["targetPort"]))
             app = containers["grafana"]
             self.assertNotIn("ports", app)
             env = {e["name"]: e["value"] for e in app["env"]}
@@ -87,8 +87,9 @@ class Sidecar(Case):
                 self.assertEqual(ports["probes"], app[probe]["httpGet"]["port"])
             policy = one(found, "NetworkPolicy")["spec"]
             self.assertLessEqual(policy["podSelector"]["matchLabels"].items(), template["metadata"]["labels"].items())
+            numbers = set(ports.values())
             open_ports = {port["port"] for rule in policy["ingress"] for port in rule["ports"]}
-            self.assertEqual(set(ports), open_ports)
+            self.assertEqual(numbers, open_ports)
 
     def test_every_volume_is_there(self):
         for auth in ({}, {"mode": "off"}):

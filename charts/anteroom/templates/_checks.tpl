@@ -3,11 +3,23 @@
 {{- define "anteroom.validate" -}}
 {{- $mode := include "anteroom.mode" . -}}
 {{- if ne $mode "off" -}}
+{{- with include "anteroom.shapes" . | fromJsonArray }}{{ fail (include "anteroom.refusal" (list $ .)) }}{{ end -}}
 {{- $problems := concat (include "anteroom.missing" . | fromJsonArray) (include "anteroom.contradictions" . | fromJsonArray) -}}
 {{- if $problems -}}
 {{- fail (include "anteroom.refusal" (list . $problems)) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Tables of `config` that are none. */}}
+{{- define "anteroom.shapes" -}}
+{{- $problems := list -}}
+{{- range $table := list "access" "atlassian" "forward_auth" "ops" "proxy" "session" "store" -}}
+{{- if and (hasKey $.Values.config $table) (not (kindIs "map" (get $.Values.config $table))) -}}
+{{- $problems = append $problems (printf "config.%s is a table: write its keys below it, or leave it out" $table) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $problems -}}
 {{- end -}}
 
 {{/* What nobody but the operator can know. */}}
@@ -61,7 +73,8 @@
 {{- if kindIs "map" (index . 1) -}}
 {{- range $key, $value := index . 1 -}}
 {{- $here := printf "%s.%s" $path (include "anteroom.tomlKey" $key) -}}
-{{- if regexMatch "(?i)(^|[._-])(secret|key|token|password)$" $key -}}
+{{- $headers := and (eq $key "headers") (regexMatch "(^|[.])(tracing|upstreams)$" $path) (kindIs "map" $value) -}}
+{{- if or $headers (regexMatch "(?i)(^|[._-])(secret|key|token|password)$" $key) -}}
 {{- $found = append $found $here -}}
 {{- else -}}
 {{- $found = concat $found (include "anteroom.strayedSecrets" (list $here $value) | fromJsonArray) -}}
@@ -73,6 +86,52 @@
 {{- end -}}
 {{- end -}}
 {{- toJson $found -}}
+{{- end -}}
+
+{{/* Values that would do nothing in this mode: value, modes that heed it, what to do. */}}
+{{- define "anteroom.astray" -}}
+{{- $mode := include "anteroom.mode" . -}}
+{{- $parent := "the pod is the parent chart's: say it there" -}}
+{{- $problems := list -}}
+{{- if and (eq $mode "sidecar") (ne (int .Values.replicas) 1) -}}
+{{- $problems = append $problems (printf "replicas: %s" $parent) -}}
+{{- end -}}
+{{- if and (eq $mode "forwardAuth") (ne (int .Values.service.port) 80) -}}
+{{- $problems = append $problems "service.port: gateways ask at port 4182" -}}
+{{- end -}}
+{{- range list
+      (list "upstream" "proxy" (eq $mode "sidecar" | ternary "name sidecar.appPort" "name forwardAuth.app"))
+      (list "sidecar.appPort" "sidecar" "set mode=sidecar, or name upstream")
+      (list "sidecar.probePaths" "sidecar" "set mode=sidecar")
+      (list "forwardAuth.gateway" "forwardAuth" "set mode=forwardAuth")
+      (list "forwardAuth.app.service" "forwardAuth" "set mode=forwardAuth")
+      (list "forwardAuth.app.httpRoute" "forwardAuth" "set mode=forwardAuth")
+      (list "forwardAuth.headers" "forwardAuth" "set mode=forwardAuth")
+      (list "forwardAuth.existingSecret" "forwardAuth" "set mode=forwardAuth")
+      (list "ingress.enabled" "proxy" "the app's own Ingress leads to its Service")
+      (list "httpRoute.enabled" "proxy" "the app's own HTTPRoute leads to its Service")
+      (list "httpRoute.parentRefs" "proxy forwardAuth" "the app's own HTTPRoute names its Gateway")
+      (list "service.spec" "proxy forwardAuth" "the Service is the parent chart's: say it there")
+      (list "podSpec" "proxy forwardAuth" $parent)
+      (list "service.annotations" "proxy forwardAuth" "the Service is the parent chart's: say it there")
+      (list "autoscaling.enabled" "proxy forwardAuth" $parent)
+      (list "image.pullSecrets" "proxy forwardAuth" $parent)
+      (list "serviceAccount.name" "proxy forwardAuth" $parent)
+      (list "serviceAccount.annotations" "proxy forwardAuth" $parent)
+      (list "podAnnotations" "proxy forwardAuth" $parent)
+      (list "podLabels" "proxy forwardAuth" $parent)
+      (list "nodeSelector" "proxy forwardAuth" $parent)
+      (list "tolerations" "proxy forwardAuth" $parent)
+      (list "affinity" "proxy forwardAuth" $parent)
+      (list "topologySpreadConstraints" "proxy forwardAuth" $parent)
+      (list "priorityClassName" "proxy forwardAuth" $parent) -}}
+{{- $value := $.Values -}}
+{{- range splitList "." (index . 0) -}}{{- $value = get $value . -}}{{- end -}}
+{{- if and $value (not (has $mode (splitList " " (index . 1)))) -}}
+{{- $problems = append $problems (printf "%s does nothing with mode=%s: %s" (index . 0) $mode (index . 2)) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $problems -}}
 {{- end -}}
 
 {{/* What cannot be meant together. */}}
@@ -92,8 +151,48 @@
 {{- if and (eq $mode "proxy") (regexMatch "^[a-z0-9]+://(localhost|127\\.|\\[::1\\])" $values.upstream) -}}
 {{- $problems = append $problems "upstream: on loopback there is nobody but Anteroom in its pod. Name the app's Service, or put Anteroom into the app's pod with mode=sidecar" -}}
 {{- end -}}
-{{- if and (ne $mode "proxy") $values.upstream -}}
-{{- $problems = append $problems (printf "upstream is for mode=proxy; mode=%s has %s" $mode (eq $mode "sidecar" | ternary "sidecar.appPort" "forwardAuth.app")) -}}
+{{- $problems = concat $problems (include "anteroom.astray" . | fromJsonArray) -}}
+{{- if and $values.persistence.existingClaim (not $values.persistence.enabled) -}}
+{{- $problems = append $problems "persistence.existingClaim: persistence.enabled is false. Leave one of the two out" -}}
+{{- end -}}
+{{- if and (ne $values.session.secretKey "session-keys") (not $values.session.existingSecret) -}}
+{{- $problems = append $problems "session.secretKey is the key in session.existingSecret, which is missing" -}}
+{{- end -}}
+{{- $callback := include "anteroom.callbackPath" . -}}
+{{- if not (regexMatch "^/[A-Za-z0-9._~/-]+$" $callback) -}}
+{{- $problems = append $problems "config.atlassian.callback_path: write a plain path, such as /api/auth/callback/atlassian" -}}
+{{- end -}}
+{{- if and $values.forwardAuth.app.httpRoute (ne $values.forwardAuth.gateway "envoyGateway") -}}
+{{- $problems = append $problems "forwardAuth.app.httpRoute is for gateway=envoyGateway: the others ask within a route, so name forwardAuth.app.service" -}}
+{{- end -}}
+{{- if and $values.forwardAuth.app.httpRoute $values.forwardAuth.app.service -}}
+{{- $problems = append $problems "forwardAuth.app: name either the service, for which the chart makes the route, or the httpRoute that there is" -}}
+{{- end -}}
+{{- if and $values.forwardAuth.app.service (eq $values.forwardAuth.gateway "none") -}}
+{{- $problems = append $problems "forwardAuth.app.service: with gateway=none the route is yours. Leave it out" -}}
+{{- end -}}
+{{- if has $values.forwardAuth.gateway (list "traefik" "envoyGateway" "gatewayApi" "none") -}}
+{{- range $key := list "annotations" "className" "tls" -}}
+{{- if get $values.ingress $key -}}
+{{- $problems = append $problems (printf "ingress.%s: gateway=%s makes no Ingress. TLS is the gateway's own matter there" $key $values.forwardAuth.gateway) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $key, $_ := $values.ingress.annotations -}}
+{{- if and (eq $mode "forwardAuth") (regexMatch "^nginx\\.ingress\\.kubernetes\\.io/(auth-|proxy-buffer-size$)" $key) -}}
+{{- $problems = append $problems (printf "ingress.annotations.%s is the chart's own: it is how nginx asks. Leave it out" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (or $values.upstream (eq $mode "sidecar")) (dig "proxy" "upstreams" nil $values.config) -}}
+{{- $problems = append $problems (printf "config.proxy.upstreams: %s names the app already" (eq $mode "sidecar" | ternary "sidecar.appPort" "upstream")) -}}
+{{- end -}}
+{{- range prepend $values.appUrls $values.publicUrl -}}
+{{- if and (hasPrefix "http://" .) (not (regexMatch "^http://([a-z0-9.-]+\\.)?(localhost|127\\.[0-9.]+)(:|/|$)" .)) -}}
+{{- $problems = append $problems (printf "%s: http is for localhost alone. Write https, also where TLS ends before Anteroom" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $values.autoscaling.enabled (not (dig "requests" "cpu" nil $values.resources)) -}}
+{{- $problems = append $problems "autoscaling.targetCPUUtilizationPercentage is a part of resources.requests.cpu, which is missing" -}}
 {{- end -}}
 {{- if and (eq $mode "sidecar") (has (int $values.sidecar.appPort) (list 4180 4181 4183)) -}}
 {{- $problems = append $problems "sidecar.appPort: 4180, 4181 and 4183 are Anteroom's own in the pod. Let the app listen at another port of 127.0.0.1" -}}
@@ -112,7 +211,7 @@
 {{- end -}}
 {{- end -}}
 {{- range include "anteroom.strayedSecrets" (list "config" $values.config) | fromJsonArray -}}
-{{- if not (has . (list "config.atlassian.client_secret" "config.session.secret" "config.forward_auth.key")) -}}
+{{- if not (has . (list "config.atlassian.client_secret" "config.session.secret" "config.forward_auth.key" "config.ops.tracing.headers" "config.proxy.upstreams.headers")) -}}
 {{- $problems = append $problems (printf "%s: a ConfigMap is no place for a secret, not even in the table of a profile: set atlassian.existingSecret, session.existingSecret or forwardAuth.existingSecret" .) -}}
 {{- end -}}
 {{- end -}}

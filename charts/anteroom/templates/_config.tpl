@@ -2,6 +2,7 @@
 
 {{/* The whole configuration as JSON, so that another template can change it. */}}
 {{- define "anteroom.configTree" -}}
+{{- with include "anteroom.shapes" . | fromJsonArray }}{{ fail (include "anteroom.refusal" (list $ .)) }}{{ end -}}
 {{- $values := .Values -}}
 {{- $mode := include "anteroom.mode" . -}}
 {{- $any := $values.bindAddress | contains ":" | ternary (printf "[%s]" $values.bindAddress) $values.bindAddress -}}
@@ -62,13 +63,20 @@
 {{/* What of the configuration is not read anew while Anteroom runs: a change of it is a change of the pod. */}}
 {{- define "anteroom.fixedConfig" -}}
 {{- $tree := include "anteroom.configTree" . | fromJson -}}
+{{- if dig "reload" true $tree.ops -}}
 {{- $fixed := dict "store" $tree.store "ops" (omit $tree.ops "reload") -}}
 {{- range $table := list "proxy" "forward_auth" -}}
 {{- with get $tree $table -}}
 {{- $_ := set $fixed $table (set (pick . "listen" "http2" "probes" "unix_mode") "tls" (hasKey . "tls")) -}}
 {{- end -}}
 {{- end -}}
+{{- range dig "proxy" "upstreams" list $tree -}}
+{{- $_ := set $fixed (printf "upstream %v" .name) (get . "keep_alive_pool") -}}
+{{- end -}}
 {{- toJson $fixed -}}
+{{- else -}}
+{{- toJson $tree -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Secret keys that would end up in a ConfigMap, and keys that a value of the chart is for: path, and what to do. */}}

@@ -1,14 +1,20 @@
 {{/* What are things called, and what labels do they carry? */}}
 
-{{/* Kubernetes allows 63 characters; ten are left for endings such as "-dashboard". */}}
+{{/* Kubernetes allows 63 characters; ten are left for endings such as "-dashboard". What is longer ends in a digest of the whole, so
+that two of them differ. In a parent chart the alias is always part of it: there may be several. */}}
 {{- define "anteroom.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- $whole := printf "%s-%s" .Release.Name $name -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 53 | trimSuffix "-" -}}
-{{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 53 | trimSuffix "-" -}}
+{{- $whole = .Values.fullnameOverride -}}
+{{- else if and .Chart.IsRoot (contains $name .Release.Name) -}}
+{{- $whole = .Release.Name -}}
+{{- end -}}
+{{- $whole = $whole | lower | replace "_" "-" -}}
+{{- if gt (len $whole) 53 -}}
+{{- printf "%s-%s" ($whole | trunc 44 | trimSuffix "-") (sha256sum $whole | trunc 8) -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 53 | trimSuffix "-" -}}
+{{- $whole -}}
 {{- end -}}
 {{- end -}}
 
@@ -19,7 +25,7 @@ app.kubernetes.io/instance: {{ .Release.Name | trunc 63 | trimSuffix "-" | quote
 
 {{- define "anteroom.labels" -}}
 {{ include "anteroom.selectorLabels" . }}
-app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
+app.kubernetes.io/version: {{ regexReplaceAll "[^A-Za-z0-9]+$" (default .Chart.AppVersion .Values.image.tag | replace "+" "_" | trunc 63) "" | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 app.kubernetes.io/part-of: anteroom
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
@@ -64,16 +70,20 @@ anteroom.dev/sidecar: {{ include "anteroom.fullname" . | quote }}
 {{- default (printf "%s-session" (include "anteroom.fullname" .)) .Values.session.existingSecret -}}
 {{- end -}}
 
-{{/* The port that people's requests reach: name, number, and the Service's port. */}}
+{{/* The name of the port that people's requests reach. */}}
 {{- define "anteroom.mainPort" -}}
 {{- if eq (include "anteroom.mode" .) "forwardAuth" -}}auth{{- else if eq (include "anteroom.mode" .) "sidecar" -}}anteroom-http{{- else -}}http{{- end -}}
+{{- end -}}
+
+{{- define "anteroom.mainPortNumber" -}}
+{{- eq (include "anteroom.mode" .) "forwardAuth" | ternary 4182 4180 -}}
 {{- end -}}
 
 {{/* Every host that people type, without port; the central one first. A JSON list. */}}
 {{- define "anteroom.hosts" -}}
 {{- $hosts := list -}}
 {{- range prepend .Values.appUrls .Values.publicUrl -}}
-{{- $hosts = append $hosts (regexReplaceAll ":[0-9]+$" (urlParse .).host "") -}}
+{{- $hosts = append $hosts (regexReplaceAll ":[0-9]+$" (lower (urlParse .).host) "") -}}
 {{- end -}}
 {{- $hosts | uniq | toJson -}}
 {{- end -}}

@@ -45,10 +45,12 @@ Try a sign-in inside the cluster, at a made-up Atlassian:
 {{- define "anteroom.sidecarNotes" -}}
 {{- $label := include "anteroom.fullname" . -}}
 {{- $found := dict "pods" list "services" list -}}
-{{- range (lookup "apps/v1" "Deployment" .Release.Namespace "").items -}}
+{{- range $kind := list "Deployment" "StatefulSet" "DaemonSet" -}}
+{{- range (lookup "apps/v1" $kind $.Release.Namespace "").items -}}
 {{- $template := .spec.template -}}
 {{- if eq (dig "metadata" "labels" "anteroom.dev/sidecar" "" $template) $label -}}
 {{- $_ := set $found "pods" (append $found.pods $template) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if $found.pods -}}
@@ -67,7 +69,7 @@ A sidecar protects the app when three things are true:
 
 1. The app listens on 127.0.0.1:{{ .Values.sidecar.appPort }}, and nowhere else.
    {{ include "anteroom.loopbackNote" (list . $found.pods) }}
-2. The app's Service leads to Anteroom: targetPort: anteroom-http.
+2. The app's Service leads to Anteroom: targetPort: 4180.
    {{ include "anteroom.serviceNote" (list . $found) }}
 3. The kubelet's probes of the app go through Anteroom: port: 4183, and their paths in sidecar.probePaths.
    {{ include "anteroom.probesNote" (list . $found.pods) }}
@@ -111,10 +113,10 @@ NOT VISIBLE from here, and networkPolicy.enabled is false: if the app listens on
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- if $wrong -}}
+{{- if $right -}}
+OK: {{ join ", " ($right | uniq) }}{{ with $wrong }}. Past Anteroom: {{ join ", " . }}{{ end }}
+{{- else if $wrong -}}
 MISSING: {{ join ", " $wrong }}
-{{- else if $right -}}
-OK: {{ join ", " ($right | uniq) }}
 {{- else -}}
 NOT SEEN: no Service selects pods with this sidecar yet.
 {{- end -}}
@@ -176,6 +178,12 @@ Nothing asks Anteroom yet. At the app's Ingress:
 {{- else -}}
 Nothing asks Anteroom yet. It answers at {{ $name }}.{{ .Release.Namespace }}.svc:4182; `anteroom config` prints what a gateway has to be told.
 {{- end }}
+{{- if and (eq $gateway "nginx") .Values.forwardAuth.existingSecret }}
+
+nginx reads the key from a ConfigMap, which is yours to make; whoever may read it may ask. Until then it answers 503:
+
+  kubectl create configmap {{ $name }}-gateway -n {{ .Release.Namespace }} --from-literal=X-Anteroom-Gateway-Key="$(kubectl get secret {{ .Values.forwardAuth.existingSecret }} -n {{ .Release.Namespace }} -o go-template='{{ `{{ index .data ` }}"{{ .Values.forwardAuth.secretKey }}"{{ ` | base64decode }}` }}')"
+{{- end }}
 {{- if not .Values.networkPolicy.from }}
 
 Everybody in the cluster may ask: set networkPolicy.from to the gateway's pods.
@@ -187,8 +195,14 @@ Traefik needs --entryPoints.<name>.http.aliasHeadersStrategy=delete (3.7.12 or l
 {{- end -}}
 
 {{- define "anteroom.clientPolicyNote" -}}
-Envoy Gateway obeys one ClientTrafficPolicy for a Gateway, the oldest. This one has to be Accepted, or another with the same
+Envoy Gateway obeys one ClientTrafficPolicy for a Gateway, the oldest. Each of these has to be Accepted, or another of the same
 removeOnMatch, so that no client says who it is:
+{{ range $index, $gateway := .Values.httpRoute.parentRefs }}
+  kubectl get clienttrafficpolicy -n {{ default $.Release.Namespace $gateway.namespace }} {{ include "anteroom.clientPolicyName" (list $ $index) }} -o jsonpath='{.status}'
+{{- end }}
+{{- if .Values.forwardAuth.existingSecret }}
 
-  kubectl get clienttrafficpolicy -n {{ include "anteroom.gatewayNamespace" . }} {{ include "anteroom.clientPolicyName" . }} -o jsonpath='{.status}'
+Envoy reads the key from ANTEROOM_FORWARD_AUTH__KEY in its own environment: let an EnvoyProxy object set it from a copy of the Secret
+{{ .Values.forwardAuth.existingSecret }}, key {{ .Values.forwardAuth.secretKey }}.
+{{- end }}
 {{- end -}}

@@ -3,7 +3,7 @@
 {{- define "anteroom.containerTree" -}}
 {{- $values := .Values -}}
 {{- $mode := include "anteroom.mode" . -}}
-{{- $ports := list (dict "name" (include "anteroom.mainPort" .) "containerPort" (eq $mode "forwardAuth" | ternary 4182 4180) "protocol" "TCP") -}}
+{{- $ports := list (dict "name" (include "anteroom.mainPort" .) "containerPort" (include "anteroom.mainPortNumber" . | int) "protocol" "TCP") -}}
 {{- $ports = append $ports (dict "name" "ops" "containerPort" 4181 "protocol" "TCP") -}}
 {{- if and (eq $mode "sidecar") $values.sidecar.probePaths -}}
 {{- $ports = append $ports (dict "name" "probes" "containerPort" 4183 "protocol" "TCP") -}}
@@ -21,12 +21,12 @@
       "resources" $values.resources
       "startupProbe" (dict "httpGet" (dict "path" "/readyz" "port" "ops") "periodSeconds" 1 "failureThreshold" 60)
       "livenessProbe" (dict "httpGet" (dict "path" "/livez" "port" "ops") "periodSeconds" 10 "failureThreshold" 3)
-      "readinessProbe" (dict "httpGet" (dict "path" "/readyz" "port" "ops") "periodSeconds" 2 "failureThreshold" 1)
-      "securityContext" (dict
-        "runAsNonRoot" true "runAsUser" 65532 "runAsGroup" 65532
+      "readinessProbe" (dict "httpGet" (dict "path" "/readyz" "port" "ops") "periodSeconds" 2 "failureThreshold" 3)
+      "securityContext" (merge (include "anteroom.user" . | fromJson) (dict
+        "runAsNonRoot" true
         "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true
         "capabilities" (dict "drop" (list "ALL"))
-        "seccompProfile" (dict "type" "RuntimeDefault")) -}}
+        "seccompProfile" (dict "type" "RuntimeDefault"))) -}}
 {{- if $values.extraEnv -}}
 {{- $_ := set $container "env" $values.extraEnv -}}
 {{- end -}}
@@ -34,6 +34,23 @@
 {{- $_ := set $container "lifecycle" (dict "preStop" (dict "sleep" (dict "seconds" (int $values.shutdown.preStopSeconds)))) -}}
 {{- end -}}
 {{- toJson $container -}}
+{{- end -}}
+
+{{/* Who it runs as, where the values say so. */}}
+{{- define "anteroom.user" -}}
+{{- with .Values.user }}{{ dict "runAsUser" (int .) "runAsGroup" (int .) | toJson }}{{ else }}{}{{ end -}}
+{{- end -}}
+
+{{- define "anteroom.podSecurityContext" -}}
+runAsNonRoot: true
+{{- with .Values.user }}
+runAsUser: {{ int . }}
+runAsGroup: {{ int . }}
+fsGroup: {{ int . }}
+{{- end }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
 {{- end -}}
 
 {{/* For `containers:`, a list of one. Nothing with mode "off". */}}
@@ -71,7 +88,7 @@
 {{- $own := include "anteroom.ownPods" . -}}
 {{- $secrets := list
       (list $values.atlassian.existingSecret $values.atlassian.secretKey "client-secret")
-      (list (include "anteroom.sessionSecretName" .) $values.session.secretKey "session-keys") -}}
+      (list (include "anteroom.sessionSecretName" .) (ternary $values.session.secretKey "session-keys" (not (empty $values.session.existingSecret))) "session-keys") -}}
 {{- if $values.forwardAuth.existingSecret -}}
 {{- $secrets = append $secrets (list $values.forwardAuth.existingSecret $values.forwardAuth.secretKey "gateway-key") -}}
 {{- end -}}
@@ -116,15 +133,22 @@ anteroom.dev/config: {{ include "anteroom.fixedConfig" . | sha256sum | quote }}
 {{- end -}}
 {{- end -}}
 
-{{/* The name of the port that the app's Service has to name as its targetPort. */}}
+{{/* What the app's Service has to say as its targetPort. A number: before Kubernetes 1.33 names of a native sidecar's ports are not
+found (kubernetes/kubernetes#127958). */}}
 {{- define "anteroom.targetPort" -}}
-{{- if ne (include "anteroom.mode" .) "off" -}}{{ include "anteroom.mainPort" . }}{{- end -}}
+{{- if ne (include "anteroom.mode" .) "off" -}}{{ include "anteroom.mainPortNumber" . }}{{- end -}}
 {{- end -}}
 
-{{/* For the pod's terminationGracePeriodSeconds. */}}
+{{/* For the pod's terminationGracePeriodSeconds. A native sidecar begins to end when the app has ended. */}}
 {{- define "anteroom.gracePeriod" -}}
 {{- $shutdown := .Values.shutdown -}}
-{{- add (int $shutdown.preStopSeconds) (int $shutdown.delaySeconds) (int $shutdown.drainSeconds) 5 -}}
+{{- $pause := eq (include "anteroom.mode" .) "sidecar" | ternary (include "anteroom.appPause" .) "0" | int -}}
+{{- add (int $shutdown.preStopSeconds) (int $shutdown.delaySeconds) (int $shutdown.drainSeconds) 5 $pause -}}
+{{- end -}}
+
+{{/* How many seconds an app beside a sidecar goes on: one longer than Anteroom accepts requests for it. */}}
+{{- define "anteroom.appPause" -}}
+{{- add (int .Values.shutdown.preStopSeconds) (int .Values.shutdown.delaySeconds) 1 -}}
 {{- end -}}
 
 {{/* For the app's container beside a sidecar: it goes on while Anteroom still gets requests for it. */}}
@@ -132,6 +156,6 @@ anteroom.dev/config: {{ include "anteroom.fixedConfig" . | sha256sum | quote }}
 {{- if ne (include "anteroom.mode" .) "off" -}}
 preStop:
   sleep:
-    seconds: {{ max 1 (int .Values.shutdown.delaySeconds) }}
+    seconds: {{ include "anteroom.appPause" . }}
 {{- end -}}
 {{- end -}}

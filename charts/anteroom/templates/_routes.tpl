@@ -6,11 +6,11 @@
 
 {{/* One path of an Ingress. Takes a list: path, type, service, port. */}}
 {{- define "anteroom.ingressPath" -}}
-- path: {{ index . 0 }}
+- path: {{ index . 0 | quote }}
   pathType: {{ index . 1 }}
   backend:
     service:
-      name: {{ index . 2 }}
+      name: {{ index . 2 | quote }}
       port:
         number: {{ index . 3 }}
 {{- end -}}
@@ -18,8 +18,8 @@
 {{/* metadata of an object of the gateway's. Takes a list: context, ending of the name. */}}
 {{- define "anteroom.metadata" -}}
 {{- $top := index . 0 -}}
-name: {{ include "anteroom.fullname" $top }}{{ index . 1 }}
-namespace: {{ $top.Release.Namespace }}
+name: {{ printf "%s%s" (include "anteroom.fullname" $top) (index . 1) | quote }}
+namespace: {{ $top.Release.Namespace | quote }}
 labels: {{- include "anteroom.labels" $top | nindent 2 }}
 {{- end -}}
 
@@ -33,15 +33,16 @@ hostnames:
 {{- end }}
 {{- end -}}
 
-{{/* Where the first Gateway of the routes is. */}}
-{{- define "anteroom.gatewayNamespace" -}}
-{{- default .Release.Namespace (first .Values.httpRoute.parentRefs).namespace -}}
-{{- end -}}
-
-{{/* The policy beside that Gateway, where releases of other namespaces may have put theirs. */}}
+{{/* The policy beside a Gateway of the routes, where releases of other namespaces may have put theirs. Takes a list: context, and
+which of the parentRefs. */}}
 {{- define "anteroom.clientPolicyName" -}}
-{{- $name := include "anteroom.fullname" . -}}
-{{- eq (include "anteroom.gatewayNamespace" .) .Release.Namespace | ternary $name (printf "%s-%s" .Release.Namespace $name) | trimPrefix "-" -}}
+{{- $top := index . 0 -}}
+{{- $gateway := index $top.Values.httpRoute.parentRefs (index . 1) -}}
+{{- $name := include "anteroom.fullname" $top -}}
+{{- if ne (default $top.Release.Namespace $gateway.namespace) $top.Release.Namespace -}}
+{{- $name = printf "%s-%s" $top.Release.Namespace $name | trimPrefix "-" -}}
+{{- end -}}
+{{- eq (index . 1) 0 | ternary $name (printf "%s-%d" $name (index . 1)) -}}
 {{- end -}}
 
 {{/* Identity headers that a gateway copies. */}}

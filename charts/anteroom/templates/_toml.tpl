@@ -2,7 +2,9 @@
 
 {{/* One value on one line. JSON's strings are TOML's basic strings, except for DEL, which JSON leaves as it is. */}}
 {{- define "anteroom.tomlValue" -}}
-{{- if kindIs "map" . -}}
+{{- if kindIs "invalid" . -}}
+{{- fail "config: a list has nothing (null) in it, which TOML has no word for. Take it out" -}}
+{{- else if kindIs "map" . -}}
 {{- $pairs := list -}}
 {{- range $key, $value := . -}}
 {{- if not (kindIs "invalid" $value) -}}
