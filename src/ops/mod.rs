@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`access_log`] | which requests were answered, and how? |
 //! | [`audit_log`] | who was let in, turned away or signed out? |
+//! | [`clients`] | does one client take everybody's connections? |
 //! | [`logging`] | what is the process itself doing? |
 //! | [`mod@line`] | how does a value become part of a line that nobody can forge? |
 //! | [`line_writer`] | how do lines leave without holding up a request? |
@@ -22,6 +23,7 @@
 
 pub mod access_log;
 pub mod audit_log;
+pub mod clients;
 pub mod drain;
 pub mod line;
 pub mod line_writer;
@@ -39,6 +41,7 @@ pub mod tracing;
 pub use self::tracing::{Traces, TracingError, TracingSettings};
 pub use access_log::{AccessEntry, AccessLog};
 pub use audit_log::AuditLog;
+pub use clients::Clients;
 pub use line_writer::{LineWriter, Lines};
 pub use logging::LogFormat;
 pub use probes::ProbesServer;

@@ -31,7 +31,8 @@ pub const MOST_OF_A_BODY: usize = 10 << 10;
 
 /// As many at a time as the app can be made to answer without a session.
 const LIMITS: Limits = Limits {
-    connections: 64,
+    connections: 256,
+    per_client: 16,
     head: Duration::from_secs(3),
     whole: Duration::from_secs(60),
     buffer: 16 << 10,

@@ -30,7 +30,8 @@ const OPEN_METRICS: HeaderValue =
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 const LIMITS: Limits = Limits {
-    connections: 64,
+    connections: 256,
+    per_client: 16,
     head: Duration::from_secs(3),
     whole: Duration::from_secs(10),
     buffer: 16 << 10,

@@ -24,6 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
+use super::clients::Clients;
 use crate::metrics::{Entrance, Metrics};
 
 /// What a listener allows a client.
@@ -31,6 +32,8 @@ use crate::metrics::{Entrance, Metrics};
 pub(super) struct Limits {
     /// Connections at a time; more wait in the system's backlog.
     pub(super) connections: usize,
+    /// Connections of one client at a time; more are closed, so that it keeps nobody else out.
+    pub(super) per_client: usize,
     /// For the head of a request.
     pub(super) head: Duration,
     /// From accepting to closing.
@@ -90,6 +93,7 @@ impl SmallServer {
         A: Future<Output = Response<Full<Bytes>>> + Send,
     {
         let slots = Arc::new(Semaphore::new(self.limits.connections));
+        let clients = Arc::new(Clients::default());
         loop {
             let next = async {
                 let slot = Arc::clone(&slots).acquire_owned().await;
@@ -100,7 +104,11 @@ impl SmallServer {
                 _ = shutdown.wait_for(|stop| *stop) => break,
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
+                    let Ok(place) = clients.admit(peer.ip(), self.limits.per_client) else {
+                        metrics.connection_refused("client_limit");
+                        continue;
+                    };
                     let (handler, limits, metrics) = (handler.clone(), self.limits, Arc::clone(&metrics));
                     tokio::spawn(async move {
                         // Whatever goes wrong here is the client's; it will ask again.
@@ -110,7 +118,7 @@ impl SmallServer {
                         {
                             metrics.unreadable(entrance);
                         }
-                        drop(slot);
+                        drop((slot, place));
                     });
                 }
                 Err(error) => {

@@ -196,18 +196,48 @@ async fn an_app_that_hangs_is_told_in_time_and_holds_nobody_up() {
     .await;
     let rig = rig_with(hang, "[proxy.timeouts]\nread = \"1s\"\n").await;
     let began = Instant::now();
-    let hung = (0..100).map(|_| tokio::spawn(get_owned(rig.probes, "/healthz")));
+    // Of one client there are fewer places.
+    let hung = (0..300_u16).map(|n| tokio::spawn(get_from(n / 15, rig.probes, "/healthz")));
     let hung: Vec<_> = hung.collect();
     assert_eq!(get(rig.probes, "/ready").await.status, 200);
     for answer in hung {
         assert_eq!(answer.await.unwrap().status, 502);
     }
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
-    assert_eq!(counted(&rig, "unanswered").await, 100);
+    assert_eq!(counted(&rig, "unanswered").await, 300);
 }
 
-async fn get_owned(at: SocketAddr, target: &'static str) -> RawResponse {
-    get(at, target).await
+/// The kubelet would take a probe that waits for a failed one, and start the app anew.
+#[tokio::test]
+async fn one_client_does_not_keep_the_kubelet_out() {
+    let rig = rig(app().await).await;
+    for at in [rig.probes, rig.site.ops()] {
+        let mut idle = Vec::new();
+        for _ in 0..100 {
+            idle.push(connect(1, at).await);
+        }
+        let began = Instant::now();
+        let path = if at == rig.probes { "/healthz" } else { "/livez" };
+        assert_eq!(get_from(2, at, path).await.status, 200);
+        assert!(began.elapsed() < Duration::from_secs(2), "before the idle ones were cut off");
+        drop(idle);
+    }
+    let metrics = get(rig.site.ops(), "/metrics").await.text();
+    let refused = "anteroom_connections_refused_total{reason=\"client_limit\"} ";
+    let refused: u32 = metrics.lines().find_map(|line| line.strip_prefix(refused)?.parse().ok()).unwrap_or(0);
+    assert!(refused >= 100, "{refused}");
+}
+
+/// Of the `n`th client: all of 127.0.0.0/8 is this machine.
+async fn connect(n: u16, at: SocketAddr) -> RawClient {
+    let [high, low] = n.to_be_bytes();
+    RawClient::connect_from([127, 1, high, low], at).await
+}
+
+async fn get_from(n: u16, at: SocketAddr, target: &'static str) -> RawResponse {
+    let mut client = connect(n, at).await;
+    client.send(&format!("GET {target} HTTP/1.1\r\nHost: {at}\r\n\r\n")).await;
+    client.response().await
 }
 
 async fn exchange_head(at: SocketAddr) -> RawResponse {

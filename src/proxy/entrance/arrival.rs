@@ -19,11 +19,11 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::asked_to_stop;
-use super::clients::{Clients, Place};
 use super::io::{Io, Socket};
 use super::proxy_header;
 use super::tls::{self, Prepared};
 use crate::metrics::{Metrics, Open};
+use crate::ops::clients::{Clients, Place};
 use crate::ops::listen::Accepted;
 use crate::ops::remarks::Remarks;
 use crate::proxy::App;

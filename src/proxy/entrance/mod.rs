@@ -4,7 +4,6 @@
 //! |---|---|
 //! | `arrival` | what is settled before the first request of a connection? |
 //! | `proxy_header` | for whom does a load balancer connect? |
-//! | `clients` | does one client take everybody's connections? |
 //! | `door` | do the settings that a connection was let in by still hold? |
 //! | `tls` | how do clients reach us over TLS? |
 //! | `io` | what does a connection run over? |
@@ -15,7 +14,6 @@
 //! `Connection: close`, and what is still there at the deadline is cut.
 
 mod arrival;
-mod clients;
 mod door;
 pub(super) mod gather;
 pub(super) mod io;
@@ -34,7 +32,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::arrival::House;
-use self::clients::Clients;
 pub(super) use self::door::Door;
 pub(super) use self::tls::Prepared;
 pub use self::tls::TlsError;
@@ -48,6 +45,7 @@ use crate::auth::Auth;
 use crate::entropy::SystemEntropy;
 use crate::ops::RequestIds;
 use crate::ops::access_log::AccessLog;
+use crate::ops::clients::Clients;
 use crate::ops::listen::Listener;
 use crate::ops::remarks::Remarks;
 

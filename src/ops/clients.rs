@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::ops::remarks::PAUSE;
+use super::remarks::PAUSE;
 
 /// The connections of every client.
 #[derive(Debug, Default)]
-pub(super) struct Clients(Mutex<HashMap<u128, Entry>>);
+pub struct Clients(Mutex<HashMap<u128, Entry>>);
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -24,21 +24,24 @@ struct Entry {
 
 /// Why a client may not connect.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooMany {
+pub struct TooMany {
     /// Whether the log has not said so for a while.
-    pub(super) news: bool,
+    pub news: bool,
 }
 
 /// One connection of a client, for as long as this lives.
 #[derive(Debug)]
-pub(super) struct Place {
+pub struct Place {
     clients: Arc<Clients>,
     key: u128,
 }
 
 impl Clients {
     /// One more connection of a client, which may have `most` of them.
-    pub(super) fn admit(self: &Arc<Self>, client: IpAddr, most: usize) -> Result<Place, TooMany> {
+    ///
+    /// # Errors
+    /// It has them.
+    pub fn admit(self: &Arc<Self>, client: IpAddr, most: usize) -> Result<Place, TooMany> {
         let key = key(client);
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = clients.entry(key).or_default();
