@@ -31,10 +31,10 @@ pub(super) const GRACE: u64 = 30;
 pub struct Sidecar {
     /// The image, with tag or digest.
     pub image: String,
-    /// The ConfigMap with the key `anteroom.toml`.
-    pub config_map: String,
-    /// The Secret with the keys `client-secret` and `session-keys`.
-    pub secret: String,
+    /// The ConfigMap with the key `anteroom.toml`; [`NAME`] without one.
+    pub config_map: Option<String>,
+    /// The Secret with the keys `client-secret` and `session-keys`; [`NAME`] without one.
+    pub secret: Option<String>,
     /// Whether it is a native sidecar: it starts before the app and ends after it. Kubernetes 1.29 or later.
     pub native: bool,
     /// Whether it hands probes of the app on.
@@ -45,8 +45,8 @@ impl Default for Sidecar {
     fn default() -> Self {
         Self {
             image: concat!("ghcr.io/anteroom-dev/anteroom:", env!("CARGO_PKG_VERSION")).into(),
-            config_map: "anteroom".into(),
-            secret: "anteroom".into(),
+            config_map: None,
+            secret: None,
             native: false,
             probes: false,
         }
@@ -126,11 +126,14 @@ impl Sidecar {
     pub(super) fn volumes(&self, shared: bool) -> Vec<Node> {
         let item = |key: &str, path: &str| Node::from([("key", key.into()), ("path", path.into())]);
         let config = Node::from([
-            ("name", quoted(&self.config_map)),
+            ("name", quoted(self.config_map.as_deref().unwrap_or(NAME))),
             ("items", vec![item("anteroom.toml", "anteroom.toml")].into()),
         ]);
         let secrets = ["client-secret", "session-keys"].map(|key| item(key, &format!("secrets/{key}")));
-        let secret = Node::from([("name", quoted(&self.secret)), ("items", secrets.to_vec().into())]);
+        let secret = Node::from([
+            ("name", quoted(self.secret.as_deref().unwrap_or(NAME))),
+            ("items", secrets.to_vec().into()),
+        ]);
         let sources = vec![[("configMap", config)].into(), [("secret", secret)].into()];
         // 0440, or 0444 where there is no group that Anteroom is in; no other container mounts this volume.
         let mode = if shared { 288 } else { 292 };

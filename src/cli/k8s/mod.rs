@@ -37,12 +37,12 @@ pub struct SidecarArgs {
     /// The image, with tag or digest; without it the one of this version
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
-    /// The ConfigMap that holds `anteroom.toml`
-    #[arg(long, value_name = "NAME", default_value = "anteroom")]
-    pub config_map: String,
-    /// The Secret that holds `client-secret` and `session-keys`
-    #[arg(long, value_name = "NAME", default_value = "anteroom")]
-    pub secret: String,
+    /// The ConfigMap that holds `anteroom.toml`; without it `anteroom`, or the one that is there already
+    #[arg(long, value_name = "NAME")]
+    pub config_map: Option<String>,
+    /// The Secret that holds `client-secret` and `session-keys`; without it `anteroom`, or the one that is there already
+    #[arg(long, value_name = "NAME")]
+    pub secret: Option<String>,
 }
 
 impl SidecarArgs {

@@ -24,11 +24,11 @@ struct Port {
     line: usize,
 }
 
-/// Finds it among containers without Anteroom's own.
+/// Finds it among containers without Anteroom's own. `neighbours` run beside it and are no app: other native sidecars.
 ///
 /// # Errors
 /// It has to be said which it is; a port is taken; the app is open on the node.
-pub(super) fn find(containers: &[&Node], wishes: &Wishes) -> Result<App, Refusal> {
+pub(super) fn find(containers: &[&Node], neighbours: &[&Node], wishes: &Wishes) -> Result<App, Refusal> {
     let mut all = Vec::new();
     for container in containers {
         let name = container.get("name", "containers")?.and_then(Node::text).unwrap_or_default().to_owned();
@@ -62,6 +62,10 @@ pub(super) fn find(containers: &[&Node], wishes: &Wishes) -> Result<App, Refusal
     };
     for (name, ports) in &all {
         ports.iter().try_for_each(|taken| apart(name, taken, port))?;
+    }
+    for container in neighbours {
+        let name = container.get("name", "initContainers")?.and_then(Node::text).unwrap_or_default();
+        ports(container)?.iter().try_for_each(|taken| apart(name, taken, port))?;
     }
     if [sidecar::HTTP.1, sidecar::OPS.1, sidecar::PROBES.1].contains(&port) {
         return Err(taken(&app.0, port, 0));

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `find` | which workload, and which Service? |
 //! | `pod` | what of the pod changes? |
+//! | `again` | what stays of an Anteroom that is in the pod already? |
 //! | `app` | which container is the app, and how is it reached? |
 //! | `group` | how does Anteroom read its secrets without everybody else being able to? |
 //! | `probes` | how does the kubelet still reach the app? |
@@ -13,6 +14,7 @@
 //! goes in again and comes out the same; a pod in which requests would get around Anteroom, or in which the app would not
 //! work any more, is refused.
 
+mod again;
 mod app;
 mod find;
 mod group;

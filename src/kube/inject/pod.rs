@@ -3,6 +3,7 @@
 
 use super::super::yaml::{Node, Value};
 use super::super::{Refusal, sidecar};
+use super::again::Before;
 use super::app::{self, App};
 use super::{Notes, Wishes, group, probes};
 
@@ -10,6 +11,9 @@ use super::{Notes, Wishes, group, probes};
 const MARK: &str = "anteroom.dev/injected";
 /// At the pod: by this a NetworkPolicy or a monitor finds it.
 const LABEL: &str = "anteroom.dev/sidecar";
+
+/// Seconds that an app has to end in, after its pause.
+const APP_END: u64 = 20;
 
 /// What others have to know of the pod.
 #[derive(Debug)]
@@ -60,12 +64,18 @@ pub(super) fn inject(
             let what = "there is a container `anteroom` in the pod that this command did not put there";
             return Err(Refusal::new(what, "Remove it, or leave the manifest as it is").at(own.line));
         }
+        let mut neighbours = Vec::new();
+        for (_, container) in all.iter().filter(|(list, one)| *list == "initContainers" && !is_ours(one)) {
+            if container.get("restartPolicy", "initContainers")?.and_then(Node::text) == Some("Always") {
+                neighbours.push(*container);
+            }
+        }
         let apps: Vec<&Node> = all
             .iter()
             .filter(|(list, container)| *list == "containers" && !is_ours(container))
             .map(|(_, container)| *container)
             .collect();
-        app::find(&apps, wishes)?
+        app::find(&apps, &neighbours, wishes)?
     };
     let mut probe_paths = Vec::new();
     for list in ["containers", "initContainers"] {
@@ -82,21 +92,26 @@ pub(super) fn inject(
             }
         }
     }
-    let sidecar = super::super::Sidecar { probes: !probe_paths.is_empty(), ..wishes.sidecar.clone() };
+    let before = if injected { Before::of(spec)? } else { Before::default() };
+    let wanted = super::super::Sidecar { probes: !probe_paths.is_empty(), ..wishes.sidecar.clone() };
+    let sidecar = before.named(wanted);
     let (home, other) = match sidecar.native {
         true => ("initContainers", "containers"),
         false => ("containers", "initContainers"),
     };
-    put(spec, home, vec![sidecar.container()])?;
+    let container = sidecar.container();
+    before.compare(&container, notes)?;
+    put(spec, home, vec![container])?;
     if spec.get(other, "spec")?.is_some() {
         let list = spec.get_or_make(other, "spec", Value::List(Vec::new()))?;
         list.items_mut(other)?.retain(|container| !is_ours(container));
     }
     let shared = group::shared(spec, claims, notes)?;
-    volumes(spec, sidecar.volumes(shared), injected)?;
-    // A native sidecar begins to end when the app has ended.
-    let app_pause = if sidecar.native { u64::from(wishes.app_pause) } else { 0 };
-    grace(spec, sidecar::GRACE + app_pause, notes)?;
+    volumes(spec, before.volumes(sidecar.volumes(shared)), injected)?;
+    let pause = u64::from(wishes.app_pause);
+    // A native sidecar begins to end when the app has ended; an ordinary one along with it.
+    let needed = if sidecar.native { sidecar::GRACE + pause } else { sidecar::GRACE.max(pause + APP_END) };
+    grace(spec, needed, notes)?;
     let how =
         if sidecar.native { "as a native sidecar (Kubernetes 1.29 or later)" } else { "as a container" };
     notes.done.insert(0, format!("{kind} {name}: Anteroom is in the pod, {how}, before port {}", app.port));
@@ -174,9 +189,9 @@ fn fit_for_it(spec: &Node) -> Result<(), Refusal> {
         return Err(Refusal::new(what, remedy).at(value.line));
     }
     let os = spec.get("os", "spec")?.map(|os| os.get("name", "os")).transpose()?.flatten();
-    if let Some(os) = os
-        && os.text() == Some("windows")
-    {
+    let selector = spec.get("nodeSelector", "spec")?;
+    let node = selector.map(|node| node.get("kubernetes.io/os", "nodeSelector")).transpose()?.flatten();
+    if let Some(os) = os.into_iter().chain(node).find(|os| os.text() == Some("windows")) {
         let remedy = "Run Anteroom in a Deployment of its own in front of the app";
         return Err(
             Refusal::new("the pod runs on Windows, and Anteroom's image on Linux", remedy).at(os.line)
@@ -203,11 +218,14 @@ fn mark(pod: &mut Node, name: &str) -> Result<bool, Refusal> {
 fn labels(pod: &Node) -> Result<Vec<(String, String)>, Refusal> {
     let Some(metadata) = pod.get("metadata", "template")? else { return Ok(Vec::new()) };
     let Some(labels) = metadata.get("labels", "metadata")? else { return Ok(Vec::new()) };
-    let words = labels.entries("labels")?.iter().filter_map(|(key, value)| key.text().zip(value.text()));
-    Ok(words.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    let mut words = Vec::new();
+    for (key, value) in labels.entries("labels")? {
+        words.extend(key.text().map(str::to_owned).zip(value.seen("labels")?.text().map(str::to_owned)));
+    }
+    Ok(words)
 }
 
-fn is_ours(named: &Node) -> bool {
+pub(super) fn is_ours(named: &Node) -> bool {
     named.get("name", "containers").ok().flatten().and_then(Node::text) == Some(sidecar::NAME)
 }
 

@@ -47,6 +47,14 @@ pub(super) fn redirect(
                  answers {path} without them."
             ));
         }
+        let scheme = question.get("scheme", "httpGet")?.and_then(Node::text);
+        if !through && scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) {
+            notes.left.push(format!(
+                "The {kind} of {name} asked with HTTPS. If the app speaks TLS on 127.0.0.1 too, switch that off, or write \
+                 upstream = \"https://127.0.0.1:{}\" and how its certificate is verified.",
+                app.port
+            ));
+        }
         if !paths.contains(&path) {
             paths.push(path);
         }

@@ -95,6 +95,12 @@ fn what_would_guard_nothing_is_refused() {
         ("hostNetwork: true", PORT, "hostNetwork"),
         ("hostNetwork: yes", PORT, "hostNetwork"),
         ("os: {name: windows}", PORT, "Windows"),
+        ("nodeSelector: {kubernetes.io/os: windows}", PORT, "Windows"),
+        (
+            "initContainers: [{name: p, restartPolicy: Always, ports: [{containerPort: 4180}]}]",
+            PORT,
+            "`p` listens on port 4180",
+        ),
         ("volumes: [{name: anteroom, emptyDir: {}}]", PORT, "a volume `anteroom`"),
         ("volumes: &v [{name: a, emptyDir: {}}]", PORT, "`volumes` has a YAML anchor"),
         ("initContainers: [{name: anteroom}]", PORT, "a container `anteroom`"),
@@ -107,6 +113,7 @@ fn what_would_guard_nothing_is_refused() {
         ("", "ports: [{containerPort: 80, name: anteroom-http}]", "a port called anteroom-http"),
         ("", "ports: [{containerPort: 80, hostPort: 80}]", "on the node"),
         ("", "ports: [{containerPort: '80'}]", "no port number"),
+        ("", "ports: [{containerPort: 010000}]", "no port number"),
         ("", &format!("{PORT}\nlivenessProbe: {{tcpSocket: {{port: web}}}}"), "tcpSocket probe"),
         ("", &format!("{PORT}\nstartupProbe: {{grpc: {{port: 8080}}}}"), "grpc probe"),
         ("", &format!("{PORT}\nlifecycle: {{preStop: {{httpGet: {{port: web}}}}}}"), "preStop hook"),
@@ -123,6 +130,49 @@ fn what_would_guard_nothing_is_refused() {
 }
 
 #[test]
+fn what_was_chosen_before_stays_and_what_goes_is_said() {
+    let chosen = Wishes {
+        sidecar: Sidecar { config_map: Some("cm".into()), secret: Some("s".into()), ..Sidecar::default() },
+        ..Wishes::default()
+    };
+    let first = inject(&app("", PORT), &chosen).unwrap().yaml;
+    let store = "emptyDir:\n          sizeLimit: \"128Mi\"";
+    assert!(first.contains(store), "{first}");
+    let claim = "persistentVolumeClaim:\n          claimName: accounts";
+    let by_hand = first.replace(store, claim).replace("256Mi", "1Gi");
+    let again = inject(&by_hand, &Wishes::default()).unwrap();
+    assert!(
+        again.yaml.contains(claim) && again.yaml.contains("\"cm\"") && again.yaml.contains("\"s\""),
+        "{}",
+        again.yaml
+    );
+    assert!(
+        again.yaml.contains("256Mi") && again.notes.contains("different in: resources"),
+        "{}",
+        again.notes
+    );
+    let quiet = inject(&again.yaml, &Wishes::default()).unwrap();
+    assert!(quiet.yaml == again.yaml && !quiet.notes.contains("different in"), "{}", quiet.notes);
+    let other =
+        Wishes { sidecar: Sidecar { secret: Some("t".into()), ..Sidecar::default() }, ..Wishes::default() };
+    let other = inject(&again.yaml, &other).unwrap().yaml;
+    assert!(other.contains("\"cm\"") && other.contains("\"t\"") && !other.contains("\"s\""), "{other}");
+}
+
+#[test]
+fn an_app_that_goes_on_has_the_time_for_it() {
+    for (native, app_pause, grace) in
+        [(false, 6, None), (false, 60, Some(80)), (true, 0, None), (true, 60, Some(90))]
+    {
+        let sidecar = Sidecar { native, ..Sidecar::default() };
+        let done = inject(&app("", PORT), &Wishes { sidecar, app_pause, ..Wishes::default() }).unwrap().yaml;
+        let written =
+            done.lines().find_map(|line| line.trim().strip_prefix("terminationGracePeriodSeconds: "));
+        assert_eq!(written.map(|seconds| seconds.parse().unwrap()), grace, "{done}");
+    }
+}
+
+#[test]
 fn probes_of_other_ports_and_without_http_stay() {
     let container = format!(
         "{PORT}\nlivenessProbe: {{exec: {{command: [a]}}}}\nreadinessProbe: {{tcpSocket: {{port: 9090}}}}\nstartupProbe: \
@@ -135,6 +185,7 @@ fn probes_of_other_ports_and_without_http_stay() {
     );
     let done = inject(&app("", &with_headers), &Wishes::default()).unwrap();
     assert!(done.yaml.contains("scheme: HTTP\n"), "{}", done.yaml);
+    assert!(done.notes.contains("upstream = \"https://127.0.0.1:8080\""), "{}", done.notes);
     assert!(done.notes.contains("httpHeaders") && done.notes.contains("paths = [\"/\"]"), "{}", done.notes);
 }
 

@@ -102,7 +102,10 @@ impl Node {
     /// A whole number that is written as one.
     pub(in crate::kube) fn number(&self) -> Option<u64> {
         match &self.value {
-            Value::Scalar { text, plain: true } => text.parse().ok(),
+            // 010 is eight to Kubernetes (YAML 1.1), and so is nothing that begins like it read here.
+            Value::Scalar { text, plain: true } if &**text == "0" || !text.starts_with(['0', '+']) => {
+                text.parse().ok()
+            }
             _ => None,
         }
     }
@@ -217,7 +220,7 @@ impl Node {
         }
     }
 
-    fn seen(&self, name: &str) -> Result<&Self, Refusal> {
+    pub(in crate::kube) fn seen(&self, name: &str) -> Result<&Self, Refusal> {
         match &self.value {
             Value::Alias(to) => Err(hidden(&format!("`{name}` is a YAML alias (*{to})"), self.line)),
             _ => Ok(self),
