@@ -544,7 +544,9 @@ async fn mistakes_end_with_2_and_what_cannot_run_with_1() {
         assert_eq!(report.exit, Exit::Usage, "{gateway}: {}", report.err);
         assert!(report.err.contains(part), "{}", report.err);
     }
-    assert!(Cli::try_parse_from(["anteroom", "doctor"]).is_err());
+    for without in ["--echo=127.0.0.1:0", "--cookie-file=x", "--path=/"] {
+        assert!(Cli::try_parse_from(["anteroom", "doctor", without]).is_err(), "{without} without --gateway");
+    }
     let gone = Files::new("http://localhost:1", FORWARD_AUTH);
     let report = doctor(&gone.arguments(), &Said::default()).await;
     assert_eq!(report.exit, Exit::Failure, "{}", report.out);
