@@ -31,9 +31,9 @@ pub(super) const GRACE: u64 = 30;
 pub struct Sidecar {
     /// The image, with tag or digest.
     pub image: String,
-    /// The ConfigMap with the key `anteroom.toml`; [`NAME`] without one.
+    /// The ConfigMap with the key `anteroom.toml`; `anteroom` without one.
     pub config_map: Option<String>,
-    /// The Secret with the keys `client-secret` and `session-keys`; [`NAME`] without one.
+    /// The Secret with the keys `client-secret` and `session-keys`; `anteroom` without one.
     pub secret: Option<String>,
     /// Whether it is a native sidecar: it starts before the app and ends after it. Kubernetes 1.29 or later.
     pub native: bool,
