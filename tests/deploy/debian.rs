@@ -209,6 +209,20 @@ fn it_installs_upgrades_and_leaves_nothing_behind() {
     }
 }
 
+/// Connections wait in the socket while the service restarts; closing it would reset them.
+#[test]
+fn an_upgrade_restarts_the_service_and_leaves_the_socket() {
+    let script = read("--info", &["postinst"]);
+    let told: Vec<_> =
+        script.lines().map(str::trim).filter(|line| line.starts_with("deb-systemd-invoke")).collect();
+    assert_eq!(told, ["deb-systemd-invoke try-restart anteroom.service >/dev/null || true"], "{script}");
+    let before = read("--info", &["prerm"]);
+    let stops =
+        before.lines().position(|line| line.contains("deb-systemd-invoke stop")).expect("removed: stopped");
+    let condition = before.lines().take(stops).filter(|line| line.starts_with("if ")).last();
+    assert!(condition.is_some_and(|line| line.contains("= remove")), "{before}");
+}
+
 #[test]
 fn paths_are_where_the_unit_looks() {
     let unit = super::unit::Unit::read("anteroom.service");
