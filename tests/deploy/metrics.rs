@@ -72,7 +72,7 @@ async fn everything_that_is_asked_for_is_counted() {
     prometheus.wait_for("min(count_over_time(anteroom_ready[1m])) > 2 and count(anteroom_ready) == 2").await;
 
     let rules = prometheus.rules().await;
-    assert!(rules.len() >= 12, "{rules:?}");
+    assert!(rules.len() >= 13, "{rules:?}");
     for rule in &rules {
         assert_eq!(rule["health"], "ok", "{rule}");
         let expression = rule["query"].as_str().unwrap();
@@ -202,7 +202,9 @@ impl Counted {
         drop((metrics.stream("websocket"), metrics.upstream_healthy("app", "http://127.0.0.1:8080")));
         metrics.tls_handshake("ok");
         metrics.tls_certificates([("site.pem".to_owned(), 4_102_444_800)]);
-        metrics.sign_in("failed", "signin.cancelled");
+        metrics.sign_in("failed", "signin.declined");
+        metrics.sign_in("failed", "atlassian.unavailable");
+        metrics.probe("failed");
         metrics.hand_off("success");
         metrics.reloaded("applied", 1);
         metrics.atlassian("token", "unavailable", took);
