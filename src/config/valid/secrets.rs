@@ -95,7 +95,7 @@ pub(super) fn warn_if_open(key: &KeyPath, path: &Path, meaning: &str, check: &mu
             "config.secret-file-open",
             format!("the file of `{key}` can be read by every user of this machine"),
             meaning,
-            "chmod 600 the file",
+            "chmod o-r the file; a service of another user reads it by its group",
         );
         check.warn(key, mistake.showing_the_value());
     }
