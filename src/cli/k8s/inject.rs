@@ -30,7 +30,7 @@ pub struct InjectArgs {
     #[arg(long, value_name = "NAME")]
     pub container: Option<String>,
     /// Where the app listens, when its container does not declare exactly one port
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub app_port: Option<u16>,
     /// The Service in the same input that leads to Anteroom from now on
     #[arg(long, value_name = "NAME")]

@@ -38,11 +38,22 @@ pub struct SidecarArgs {
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
     /// The ConfigMap that holds `anteroom.toml`; without it `anteroom`, or the one that is there already
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = object_name)]
     pub config_map: Option<String>,
     /// The Secret that holds `client-secret` and `session-keys`; without it `anteroom`, or the one that is there already
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = object_name)]
     pub secret: Option<String>,
+}
+
+/// What Kubernetes takes as the name of an object: an RFC 1123 subdomain.
+fn object_name(text: &str) -> Result<String, String> {
+    let end = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    let fits = text.len() <= 253 && end(text.chars().next()) && end(text.chars().next_back());
+    if fits && text.chars().all(inside) {
+        return Ok(text.to_owned());
+    }
+    Err("Kubernetes takes lower case letters, digits, - and ., of which the first and the last is a letter or a digit".into())
 }
 
 impl SidecarArgs {

@@ -149,6 +149,15 @@ pub(super) fn workload(stream: &Stream<'_>, wanted: Option<&str>) -> Result<Plac
 
 /// All Services with their names.
 pub(super) fn services(stream: &Stream<'_>) -> Result<Vec<(Place, String)>, Refusal> {
-    let services = objects(stream)?.into_iter().filter(|o| o.version == "v1" && o.place.kind == "Service");
-    services.map(|object| Ok((object.place, name(object.node)?.to_owned()))).collect()
+    all(stream, "v1", "Service")
+}
+
+/// All NetworkPolicies with their names.
+pub(super) fn policies(stream: &Stream<'_>) -> Result<Vec<(Place, String)>, Refusal> {
+    all(stream, "networking.k8s.io/v1", "NetworkPolicy")
+}
+
+fn all(stream: &Stream<'_>, version: &str, kind: &str) -> Result<Vec<(Place, String)>, Refusal> {
+    let found = objects(stream)?.into_iter().filter(|o| o.version == version && o.place.kind == kind);
+    found.map(|object| Ok((object.place, name(object.node)?.to_owned()))).collect()
 }

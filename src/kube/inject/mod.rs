@@ -7,6 +7,7 @@
 //! | `again` | what stays of an Anteroom that is in the pod already? |
 //! | `app` | which container is the app, and how is it reached? |
 //! | `group` | how does Anteroom read its secrets without everybody else being able to? |
+//! | `policy` | does a NetworkPolicy let anybody reach Anteroom? |
 //! | `probes` | how does the kubelet still reach the app? |
 //! | `service` | how do requests arrive at Anteroom instead of the app? |
 //!
@@ -19,6 +20,7 @@ mod app;
 mod find;
 mod group;
 mod pod;
+mod policy;
 mod probes;
 mod service;
 
@@ -95,6 +97,16 @@ pub fn inject(text: &str, wishes: &Wishes) -> Result<Injected, Refusal> {
         let what = format!("there is no Service `{name}` in the input");
         let remedy = "Give its file along with the workload's, or set targetPort: 4180 where it is written";
         return Err(Refusal::new(what, remedy));
+    }
+    for (place, name) in find::policies(&stream)? {
+        let closed = place.look(&stream).map(|policy| policy::closes(policy, &beside)).transpose()?;
+        let closed: Vec<String> = closed.unwrap_or_default().iter().map(u16::to_string).collect();
+        if !closed.is_empty() {
+            notes.left.push(format!(
+                "NetworkPolicy {name} does not admit port {} of these pods: let it, in place of the app's own.",
+                closed.join(" and ")
+            ));
+        }
     }
     let none_seen = !notes.done.iter().chain(&notes.left).any(|note| note.starts_with("Service "));
     beside.what_is_left(none_seen, &mut notes);

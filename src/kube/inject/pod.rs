@@ -119,6 +119,16 @@ pub(super) fn inject(
 }
 
 impl Beside {
+    /// Whether the kubelet asks for the app through Anteroom.
+    pub(super) fn probed(&self) -> bool {
+        !self.probe_paths.is_empty()
+    }
+
+    /// Whether the pods have this label.
+    pub(super) fn has_label(&self, key: &Node, value: &Node) -> bool {
+        self.labels.iter().any(|(k, v)| Some(k.as_str()) == key.text() && Some(v.as_str()) == value.text())
+    }
+
     /// What no manifest of this kind can say.
     pub(super) fn what_is_left(&self, no_service: bool, notes: &mut Notes) {
         let port = self.app.port;

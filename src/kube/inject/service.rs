@@ -86,8 +86,5 @@ fn of_port(port: &Node, beside: &Beside) -> Result<Looks, Refusal> {
 fn selects(spec: &Node, beside: &Beside) -> Result<bool, Refusal> {
     let Some(selector) = spec.get("selector", "spec")? else { return Ok(false) };
     let wanted = selector.entries("selector")?;
-    let has = |(key, value): &(Node, Node)| {
-        beside.labels.iter().any(|(k, v)| Some(k.as_str()) == key.text() && Some(v.as_str()) == value.text())
-    };
-    Ok(!wanted.is_empty() && wanted.iter().all(has))
+    Ok(!wanted.is_empty() && wanted.iter().all(|(key, value)| beside.has_label(key, value)))
 }

@@ -160,6 +160,32 @@ fn what_was_chosen_before_stays_and_what_goes_is_said() {
 }
 
 #[test]
+fn a_policy_that_was_written_for_the_app_is_named() {
+    let probed = format!("{PORT}\nlivenessProbe: {{httpGet: {{port: web}}}}");
+    let policy = |spec: &str| {
+        format!(
+            "{}---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: np}}\nspec: {{{spec}}}\n",
+            app("", &probed)
+        )
+    };
+    for (spec, said) in [
+        (
+            "podSelector: {matchLabels: {app: wiki}}, ingress: [{ports: [{port: 8080}]}]",
+            Some("port 4180 and 4183"),
+        ),
+        ("podSelector: {}, ingress: [{ports: [{port: 4180}]}]", Some("port 4183")),
+        ("podSelector: {}, ingress: [{ports: [{port: anteroom-http}, {port: probes}]}]", None),
+        ("podSelector: {}, ingress: [{from: []}]", None),
+        ("podSelector: {matchLabels: {app: other}}, ingress: [{ports: [{port: 8080}]}]", None),
+        ("podSelector: {}, policyTypes: [Egress]", None),
+    ] {
+        let notes = inject(&policy(spec), &Wishes::default()).unwrap().notes;
+        assert_eq!(notes.contains("NetworkPolicy np"), said.is_some(), "{spec}: {notes}");
+        assert!(notes.contains(said.unwrap_or_default()), "{spec}: {notes}");
+    }
+}
+
+#[test]
 fn an_app_that_goes_on_has_the_time_for_it() {
     for (native, app_pause, grace) in
         [(false, 6, None), (false, 60, Some(80)), (true, 0, None), (true, 60, Some(90))]

@@ -3,6 +3,8 @@
 //! Reading through aliases and merge keys would need their expansion; asking for a key where they could hide it is refused
 //! instead.
 
+use std::collections::HashSet;
+
 use super::super::Refusal;
 
 /// A value with its anchor.
@@ -203,13 +205,11 @@ impl Node {
         if let Some((key, _)) = entries.iter().find(|(key, _)| matches!(key.value, Value::Alias(_))) {
             return Err(hidden(&format!("a key of `{name}` is a YAML alias"), key.line));
         }
-        for (at, (key, _)) in entries.iter().enumerate() {
-            if entries.iter().take(at).any(|(other, _)| other.text().is_some() && other.text() == key.text())
-            {
-                return Err(twice(key));
-            }
+        let mut seen = HashSet::new();
+        match entries.iter().find(|(key, _)| key.text().is_some_and(|text| !seen.insert(text))) {
+            Some((key, _)) => Err(twice(key)),
+            None => Ok(entries),
         }
-        Ok(entries)
     }
 
     fn entries_mut(&mut self, name: &str) -> Result<&mut Vec<(Self, Self)>, Refusal> {
@@ -249,7 +249,7 @@ impl Node {
             Value::Scalar { .. } | Value::Alias(_) => Ok(()),
             Value::List(items) => items.iter().try_for_each(Self::can_be_written),
             Value::Map(entries) => {
-                let mut seen = std::collections::HashSet::new();
+                let mut seen = HashSet::new();
                 entries.iter().try_for_each(|(key, value)| {
                     // The text alone: `1` and "1" are two keys to YAML and one to JSON, as which Kubernetes takes it.
                     let Some(text) = key.text().filter(|text| !text.is_empty() && text.len() < 1000) else {

@@ -153,6 +153,9 @@ fn hostile_input_ends_soon() {
     ] {
         let began = Instant::now();
         let outcome = rewritten(text);
+        if let Ok(stream) = Stream::parse(text) {
+            stream.roots().take(10).for_each(|root| drop(root.get("spec", "the document")));
+        }
         assert_eq!(outcome.is_ok(), readable, "{name}: {:?}", outcome.err());
         assert!(outcome.map_or(0, |out| out.len()) <= text.len() * 4 + 100, "{name} grew");
         assert!(began.elapsed() < Duration::from_secs(60), "{name} took {:?}", began.elapsed());
