@@ -117,7 +117,8 @@ async fn a_configuration_that_is_wrong_is_not_started_again() {
     machine.configure(&super::machine::packaged());
     let mut process = Process::start("anteroom", unit.command(machine.folder.path()), "cargo build");
     let status = process.wait_for_exit().await.code().expect("a status");
-    assert_eq!(unit.one("Service.RestartPreventExitStatus"), status.to_string());
+    let mut kept_down = unit.one("Service.RestartPreventExitStatus").split(' ');
+    assert!(kept_down.any(|code| code == status.to_string()), "{status}");
     for missing in ["public_url", "client_id", "upstream", "access"] {
         process.wait_for_line(|line| line.contains(missing).then_some(())).await;
     }
