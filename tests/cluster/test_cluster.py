@@ -226,6 +226,9 @@ class Cluster(unittest.TestCase):
                 self.server.admit(template, namespace)
             containers = [c["name"] for _, t in pod_templates(objects) for c in t["spec"].get("initContainers", []) + t["spec"]["containers"]]
             self.assertIn("anteroom", containers)
+            (sources,) = [v["projected"]["sources"] for _, t in pod_templates(objects) for v in t["spec"]["volumes"] if v["name"] == "anteroom"]
+            (keys,) = [s["secret"]["name"] for s in sources if s.get("secret", {}).get("items", [{}])[0].get("path") == "secrets/session-keys"]
+            self.assertTrue(self.server.get("v1", "Secret", keys, namespace)["data"], "made by the dependency's hook")
             self.server.helm(helm, "rollback", "wiki", "1", "--namespace", namespace)
             self.server.helm(helm, "upgrade", "wiki", parent, "--namespace", namespace, "--set-string", f"{self.alias(parent)}.mode=off")
             objects = self.manifest(helm, "wiki", namespace)
