@@ -4,7 +4,6 @@
 use super::super::yaml::Node;
 use super::super::{Refusal, Sidecar, sidecar};
 use super::Notes;
-use super::pod::is_ours;
 
 /// What this command, or somebody after it, has put there.
 #[derive(Debug, Default)]
@@ -90,4 +89,9 @@ impl Before {
         }
         Ok(())
     }
+}
+
+/// Whether a container is Anteroom.
+pub(super) fn is_ours(container: &Node) -> bool {
+    container.get("name", "containers").ok().flatten().and_then(Node::text) == Some(sidecar::NAME)
 }

@@ -3,7 +3,7 @@
 
 use super::super::yaml::{Node, Value};
 use super::super::{Refusal, sidecar};
-use super::again::Before;
+use super::again::{Before, is_ours};
 use super::app::{self, App};
 use super::{Notes, Wishes, group, probes};
 
@@ -233,10 +233,6 @@ fn labels(pod: &Node) -> Result<Vec<(String, String)>, Refusal> {
         words.extend(key.text().map(str::to_owned).zip(value.seen("labels")?.text().map(str::to_owned)));
     }
     Ok(words)
-}
-
-pub(super) fn is_ours(named: &Node) -> bool {
-    named.get("name", "containers").ok().flatten().and_then(Node::text) == Some(sidecar::NAME)
 }
 
 /// Each in the place of the one with its name, or at the end.
