@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use super::limits::Body;
-use super::phases::Phases;
+use super::service::Service;
 use super::streams::Stream;
 use super::upstreams::{Backend, InFlight, Kind, Upstream};
 use super::way::Way;
@@ -19,7 +19,7 @@ use crate::ops::RequestId;
 /// One request.
 pub(super) struct Request {
     /// What was in force when it arrived, to the end.
-    pub(super) phases: Arc<Phases>,
+    pub(super) service: Arc<Service>,
     /// When its header had been read.
     pub(super) started: Instant,
     /// Its name.
@@ -63,10 +63,10 @@ impl Request {
     }
 
     /// A request that has just been read.
-    pub(super) fn new(phases: Arc<Phases>) -> Self {
-        let id = phases.request_ids.next();
+    pub(super) fn new(service: Arc<Service>) -> Self {
+        let id = service.request_ids.next();
         Self {
-            phases,
+            service,
             started: Instant::now(),
             id,
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -90,7 +90,7 @@ impl Request {
     /// What was forwarded is over.
     pub(super) fn end_stream(&mut self) {
         if let Some(stream) = self.stream.take() {
-            stream.over(self.phases.auth.metrics(), self.id);
+            stream.over(self.service.auth.metrics(), self.id);
         }
     }
 }

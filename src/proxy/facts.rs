@@ -10,14 +10,14 @@ use memchr::{memchr_iter, memchr2};
 use pingora::http::RequestHeader;
 use pingora::http::authority::{RawTargetAuthority, raw_target_authority};
 
-use super::http2;
+use super::http2::request;
 use super::settings::Limits;
 use crate::net;
 
 /// Checks a header. `raw` is the same as it was on the wire. `Err` is the status to answer.
 pub(super) fn examine(header: &RequestHeader, raw: &[u8], limits: Limits) -> Result<(), StatusCode> {
     if header.version == Version::HTTP_2 {
-        return http2::examine(header, limits);
+        return request::examine(header, limits);
     }
     if raw.len() > limits.header_bytes || header.headers.len() > limits.header_count {
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
@@ -104,6 +104,11 @@ pub(super) fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
         .flat_map(|line| line.as_bytes().split(|b| *b == b','))
         .map(<[u8]>::trim_ascii)
         .filter(|t| !t.is_empty())
+}
+
+/// Host and port as the client named them; the header has exactly one host, in ASCII ([`examine`]).
+pub(super) fn host_of(header: &RequestHeader) -> &str {
+    header.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

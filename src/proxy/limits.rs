@@ -11,14 +11,14 @@ use http::{StatusCode, Version};
 use pingora::http::RequestHeader;
 use tokio::time::Instant;
 
-use super::http2;
+use super::http2::request;
 use super::settings::{Limits, Timeouts};
 use super::upstreams::Kind;
 use crate::net::Limit;
 
 /// Which limit a header is beyond. `raw` is the same as it was on the wire; HTTP/2 has no such thing.
 pub(super) fn of_header(header: &RequestHeader, raw: &[u8], limits: &Limits) -> Option<Limit> {
-    let size = if header.version == Version::HTTP_2 { http2::size(header) } else { raw.len() };
+    let size = if header.version == Version::HTTP_2 { request::size(header) } else { raw.len() };
     [
         (header.raw_path().len() > limits.target_bytes, Limit::TargetBytes),
         (size > limits.header_bytes, Limit::HeaderBytes),

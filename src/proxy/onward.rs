@@ -12,14 +12,16 @@ use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
+use super::below::client_of;
 use super::context::Request;
-use super::phases::{Phases, client_of, host_of};
+use super::facts::host_of;
+use super::service::Service;
 use super::upstreams::Upstream;
 use super::way::{self, Peer, Public, TRACEPARENT, X_REQUEST_ID};
 use crate::gate::OriginId;
 use crate::ops::tracing::place;
 
-impl Phases {
+impl Service {
     /// Makes a header the one that the app reads. Runs after pingora removed what `Connection` names.
     pub(super) fn prepare(
         &self,

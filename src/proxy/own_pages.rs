@@ -12,7 +12,7 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use tokio::time::timeout;
 
-use super::phases::client_of;
+use super::below::client_of;
 use crate::ops::RequestId;
 use crate::reply::Reply;
 

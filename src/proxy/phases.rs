@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{ACCEPT, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -10,43 +10,23 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 use tokio::time::Instant;
 
-use super::client::{Client, Connection};
+use super::below::client_of;
+use super::client::Client;
 use super::context::Request;
-use super::entrance::{Door, Prepared};
+use super::facts::host_of;
 use super::limits::Body;
 use super::record::decision_of;
-use super::settings::{Settings, SetupError};
-use super::streams::{Registry, may_open};
-use super::upstreams::{Kind, Upstreams, of_connection};
-use super::way::{Public, Way};
-use super::{facts, http2, limits, onward, own_pages};
-use crate::auth::{Auth, Check, Endpoint, RequestFacts};
-use crate::gate::Origin;
+use super::service::Service;
+use super::streams::origin::may_open;
+use super::upstreams::{Kind, of_connection};
+use super::way::Way;
+use super::{facts, limits, onward, own_pages};
+use crate::auth::{Check, Endpoint, RequestFacts};
 use crate::metrics::{Decision, Mode};
 use crate::net::Limit;
-use crate::ops::access_log::AccessLog;
 use crate::ops::tracing::continue_from;
-use crate::ops::{Remarks, RequestIds};
 use crate::reply::Reply;
 use crate::span;
-
-/// What the phases share.
-pub(super) struct Phases {
-    pub(super) auth: Arc<Auth>,
-    pub(super) settings: Settings,
-    pub(super) upstreams: Upstreams,
-    /// TLS towards clients, if it is spoken.
-    pub(super) tls: Option<Prepared>,
-    /// What connections come in by.
-    pub(super) door: Arc<Door>,
-    pub(super) request_ids: Arc<RequestIds>,
-    /// What is under way.
-    pub(super) streams: Arc<Registry>,
-    /// The apps as the upstream hears of them, by [`OriginId::place`]; the central one first.
-    pub(super) public: Vec<Public>,
-    pub(super) access_log: Arc<dyn AccessLog>,
-    pub(super) remarks: Remarks,
-}
 
 /// What follows from the request's header alone.
 pub(super) enum Next {
@@ -60,25 +40,7 @@ pub(super) enum Next {
     Refuse(Reply),
 }
 
-impl Phases {
-    /// Puts the parts together.
-    pub(super) fn new(
-        settings: Settings,
-        auth: Arc<Auth>,
-        access_log: Arc<dyn AccessLog>,
-        request_ids: Arc<RequestIds>,
-        streams: Arc<Registry>,
-    ) -> Result<Self, SetupError> {
-        let upstreams = Upstreams::new(&settings.upstreams, auth.layout())?;
-        let tls = settings.entrance.tls.as_ref();
-        let tls = tls.map(|tls| Prepared::new(tls, settings.entrance.http2)).transpose()?;
-        let door = Door::new(&settings, tls.as_ref().map(|tls| tls.asked.clone()));
-        let side = |origin: &Origin| Public::new(origin, settings.public_scheme_https);
-        let public = auth.origins().iter().map(side).collect();
-        let remarks = Remarks::default();
-        Ok(Self { auth, access_log, settings, upstreams, tls, door, request_ids, streams, public, remarks })
-    }
-
+impl Service {
     fn facts<'a>(&self, session: &'a Session, request: &'a Request) -> RequestFacts<'a> {
         let header = session.req_header();
         RequestFacts {
@@ -319,18 +281,6 @@ fn end_is_known(session: &Session, kind: Kind) -> bool {
     true
 }
 
-/// The connection below a session. `None` only where a test builds sessions without one.
-pub(super) fn client_of(session: &Session) -> Option<&Arc<Connection>> {
-    let Some(stream) = session.stream() else { return http2::connection_of(session) };
-    let stream: &dyn pingora::protocols::IO = &**stream;
-    stream.as_any().downcast_ref::<Client>().map(Client::connection)
-}
-
-/// Host and port as the client named them; the header has exactly one host, in ASCII ([`facts::examine`]).
-pub(super) fn host_of(header: &RequestHeader) -> &str {
-    header.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
-}
-
 fn kind_of(header: &RequestHeader) -> Kind {
     let listens = |value: &HeaderValue| value.as_bytes().starts_with(b"text/event-stream");
     if facts::opens_websocket(header) {
@@ -346,9 +296,9 @@ fn kind_of(header: &RequestHeader) -> Kind {
 
 /// This answer is the last on its connection: while draining, when the connection's terms are no longer those in force, and
 /// where the client did not wait for it.
-pub(super) fn close_when_due(session: &mut Session, phases: &Phases) {
+pub(super) fn close_when_due(session: &mut Session, service: &Service) {
     let went_on = || client_of(session).is_some_and(|client| client.went_on());
-    if session.is_process_shutting_down() || phases.door.is_closed() || went_on() {
+    if session.is_process_shutting_down() || service.door.is_closed() || went_on() {
         session.set_keepalive(None);
     }
 }

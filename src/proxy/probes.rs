@@ -13,7 +13,7 @@ use http::{HeaderValue, StatusCode};
 use pingora::connectors::http::Connector;
 use tokio::time::timeout;
 
-use super::phases::Phases;
+use super::service::Service;
 use super::upstreams::{Kind, Question, ask, connector, of_connection};
 use crate::ops::probes::{Answered, AskApp, MOST_OF_A_BODY, NoAnswer, Probe};
 
@@ -22,12 +22,12 @@ const LONGEST: Duration = Duration::from_secs(50);
 
 /// Asks the app in whose settings are in force when the probe arrives.
 pub struct Prober {
-    in_force: Arc<ArcSwap<Phases>>,
+    in_force: Arc<ArcSwap<Service>>,
     connector: Connector,
 }
 
 impl Prober {
-    pub(super) fn new(in_force: Arc<ArcSwap<Phases>>) -> Self {
+    pub(super) fn new(in_force: Arc<ArcSwap<Service>>) -> Self {
         Self { in_force, connector: connector() }
     }
 }
@@ -41,11 +41,11 @@ impl std::fmt::Debug for Prober {
 #[async_trait]
 impl AskApp for Prober {
     async fn ask(&self, probe: Probe) -> Result<Answered, NoAnswer> {
-        let phases = self.in_force.load_full();
-        if !phases.settings.probes.contains(&probe.path) {
+        let service = self.in_force.load_full();
+        if !service.settings.probes.contains(&probe.path) {
             return Err(NoAnswer::UnknownPath);
         }
-        let upstream = phases.upstreams.of(None, &probe.path).map_err(|_| NoAnswer::UnknownPath)?;
+        let upstream = service.upstreams.of(None, &probe.path).map_err(|_| NoAnswer::UnknownPath)?;
         let failed = |error: pingora::BError| NoAnswer::Failed(of_connection(&error).into_owned());
         let target = upstream.rewritten(&probe.path).map_err(failed)?;
         let (peer, under_way) = upstream

@@ -9,7 +9,7 @@ use pingora::proxy::Session;
 
 use super::client::Connection;
 use super::context::Request;
-use super::phases::Phases;
+use super::service::Service;
 use super::{limits, own_pages};
 use crate::auth::Check;
 use crate::clock::{Clock, SystemClock};
@@ -20,7 +20,7 @@ use crate::ops::tracing::place;
 use crate::reply::Reply;
 use crate::span;
 
-impl Phases {
+impl Service {
     /// Counts and says that a client ran into a limit, and gives the answer to it.
     pub(super) fn limited(&self, limit: Limit, request: &Request) -> Reply {
         self.note(limit, request.client);

@@ -26,10 +26,10 @@ use crate::metrics::{Metrics, Open};
 use crate::ops::clients::{Clients, Place};
 use crate::ops::listen::Accepted;
 use crate::ops::remarks::Remarks;
-use crate::proxy::App;
+use crate::proxy::app::App;
 use crate::proxy::client::{Client, Connection};
 use crate::proxy::http2;
-use crate::proxy::phases::Phases;
+use crate::proxy::service::Service;
 use crate::proxy::settings::Settings;
 use crate::proxy::upstreams::keep_alive;
 
@@ -39,11 +39,11 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What every connection is served with.
 pub(super) struct House {
     pub(super) app: Arc<HttpProxy<App>>,
-    pub(super) phases: Arc<Phases>,
+    pub(super) service: Arc<Service>,
     pub(super) clients: Arc<Clients>,
     pub(super) remarks: Arc<Remarks>,
     /// For how long connections rest is asked when they do.
-    pub(super) in_force: Arc<ArcSwap<Phases>>,
+    pub(super) in_force: Arc<ArcSwap<Service>>,
     pub(super) shutdown: watch::Receiver<bool>,
     /// From when on no connection rests.
     pub(super) no_rest: watch::Receiver<bool>,
@@ -62,7 +62,7 @@ struct Arrived {
 impl House {
     /// Serves one connection to its end.
     pub(super) async fn welcome(self, accepted: Accepted) {
-        let _open = Open::new(&self.phases.auth.metrics().connections);
+        let _open = Open::new(&self.service.auth.metrics().connections);
         let mut leaving = self.shutdown.clone();
         let arrived = tokio::select! {
             biased;
@@ -75,7 +75,14 @@ impl House {
         if http2 {
             // In a box: every connection of HTTP/1.1 would otherwise carry the room for it, eight kilobytes.
             let turned_away = turned_away(&mut leaving, &self.handing_over);
-            let serving = http2::serve(self.app, client, connection, self.phases, self.shutdown, turned_away);
+            let serving = http2::connection::serve(
+                self.app,
+                client,
+                connection,
+                self.service,
+                self.shutdown,
+                turned_away,
+            );
             Box::pin(serving).await;
         } else {
             self.serve_http1(client, &connection).await;
@@ -85,9 +92,9 @@ impl House {
     /// Between requests there is nothing but the client: pingora's session and its task, with their buffers, take twenty
     /// kilobytes, and begin with the first byte of a request.
     async fn serve_http1(self, client: Client, connection: &Connection) {
-        let Self { app, phases, in_force, shutdown, mut no_rest, .. } = self;
+        let Self { app, service, in_force, shutdown, mut no_rest, .. } = self;
         let (mut client, mut kept) = (Box::new(client), None::<HttpPersistentSettings>);
-        let mut closing = phases.door.closing();
+        let mut closing = service.door.closing();
         loop {
             let rest = kept.as_ref().map(|_| in_force.load().settings.timeouts.keep_alive);
             let begun = tokio::select! {
@@ -103,9 +110,9 @@ impl House {
             let mut session = ServerSession::new_http1(client);
             match kept {
                 Some(kept) => kept.apply_to_session(&mut session),
-                None => begin_with(&mut session, &phases.settings),
+                None => begin_with(&mut session, &service.settings),
             }
-            // The header has a time of its own; how long the connection may rest after it, `Phases::begin` says.
+            // The header has a time of its own; how long the connection may rest after it, `Service::begin` says.
             session.set_keepalive(Some(0));
             let served = connection.watch.bounded(app.process_new_http(session, &shutdown)).await;
             let Some((stream, Some(persistent))) = served.flatten().map(ReusedHttpStream::consume) else {
@@ -123,13 +130,13 @@ impl House {
             (client, kept) = (same, Some(persistent));
         }
         if let Some(status) = connection.refusal() {
-            phases.record_refusal(connection, status);
+            service.record_refusal(connection, status);
         }
     }
 
     /// Up to where HTTP begins; `None` when the connection ends before.
     async fn arrive(&self, accepted: Accepted) -> Option<Arrived> {
-        let time = self.phases.settings.timeouts.header_read;
+        let time = self.service.settings.timeouts.header_read;
         let mut stage = Stage::ProxyHeader;
         let Ok(begun) = timeout(time, self.begin(accepted, &mut stage)).await else {
             match stage {
@@ -139,7 +146,7 @@ impl House {
             return None;
         };
         let (io, connection, place) = begun?;
-        let settings = &self.phases.settings;
+        let settings = &self.service.settings;
         let encrypted = match &io {
             Io::Plain(_) => None,
             Io::Tls(stream) => Some(tls::speaks_http2(stream)),
@@ -157,7 +164,7 @@ impl House {
         accepted: Accepted,
         stage: &mut Stage,
     ) -> Option<(Io, Arc<Connection>, Option<Place>)> {
-        let settings = &self.phases.settings;
+        let settings = &self.service.settings;
         let (mut socket, mut peer) = match accepted {
             Accepted::Tcp(tcp, ip) => {
                 // Not worth refusing a connection for.
@@ -184,7 +191,7 @@ impl House {
             _ => None,
         };
         *stage = Stage::Tls;
-        let io = match &self.phases.tls {
+        let io = match &self.service.tls {
             None => Io::Plain(socket),
             Some(tls) => self.encrypt(tls, socket, &connection).await?,
         };
@@ -193,12 +200,12 @@ impl House {
 
     /// Hops in front bring the connections of all their clients.
     fn stands_for_many(&self, connection: &Connection) -> bool {
-        let settings = &self.phases.settings;
+        let settings = &self.service.settings;
         connection.is_one_of(&settings.trusted) || connection.is_one_of(&settings.entrance.proxy_protocol)
     }
 
     fn place(&self, client: IpAddr) -> Option<Place> {
-        let most = self.phases.settings.limits.connections_per_client;
+        let most = self.service.settings.limits.connections_per_client;
         match self.clients.admit(client, most) {
             Ok(place) => Some(place),
             Err(too_many) => {
@@ -239,13 +246,13 @@ impl House {
     }
 
     async fn say_that_this_is_tls(&self, socket: Socket, connection: &Arc<Connection>) {
-        let settings = &self.phases.settings;
+        let settings = &self.service.settings;
         connection.refuse_plain_http();
         let io = Io::Plain(socket);
         let mut client = Client::new(io, Arc::clone(connection), &settings.timeouts, &settings.limits);
         client.shutdown().await;
         if let Some(status) = connection.refusal() {
-            self.phases.record_refusal(connection, status);
+            self.service.record_refusal(connection, status);
         }
     }
 
@@ -261,7 +268,7 @@ impl House {
     }
 
     fn metrics(&self) -> &Metrics {
-        self.phases.auth.metrics()
+        self.service.auth.metrics()
     }
 }
 

@@ -14,11 +14,11 @@
 //! `Connection: close`, and what is still there at the deadline is cut.
 
 mod arrival;
-mod door;
+pub(super) mod door;
 pub(super) mod gather;
 pub(super) mod io;
 mod proxy_header;
-mod tls;
+pub(super) mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,14 +32,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::arrival::House;
-pub(super) use self::door::Door;
-pub(super) use self::tls::Prepared;
-pub use self::tls::TlsError;
-use super::App;
-use super::phases::Phases;
+use super::app::App;
 use super::probes::Prober;
-use super::settings::{Settings, SetupError};
-use super::streams::Registry;
+use super::service::Service;
+use super::settings::Settings;
+use super::setup_error::SetupError;
+use super::streams::registry::Registry;
 use super::upstreams::server_conf;
 use crate::auth::Auth;
 use crate::entropy::SystemEntropy;
@@ -66,7 +64,7 @@ pub struct Proxy {
 /// ends after its request where it was let in by other terms.
 #[derive(Clone)]
 pub struct Replacer {
-    in_force: Arc<ArcSwap<Phases>>,
+    in_force: Arc<ArcSwap<Service>>,
     access_log: Arc<dyn AccessLog>,
     request_ids: Arc<RequestIds>,
     streams: Arc<Registry>,
@@ -81,16 +79,16 @@ impl Replacer {
     pub fn replace(&self, settings: Settings, auth: Arc<Auth>) -> Result<(), SetupError> {
         let (access_log, request_ids) = (Arc::clone(&self.access_log), Arc::clone(&self.request_ids));
         let streams = Arc::clone(&self.streams);
-        let mut phases = Phases::new(settings, auth, access_log, request_ids, streams)?;
+        let mut service = Service::new(settings, auth, access_log, request_ids, streams)?;
         let old_door = Arc::clone(&self.in_force.load().door);
-        phases.door = phases.door.or_same(&old_door);
-        let phases = Arc::new(phases);
-        show_expiries(&phases);
-        let old = self.in_force.swap(Arc::clone(&phases));
-        if !Arc::ptr_eq(&phases.door, &old.door) {
+        service.door = service.door.or_same(&old_door);
+        let service = Arc::new(service);
+        show_expiries(&service);
+        let old = self.in_force.swap(Arc::clone(&service));
+        if !Arc::ptr_eq(&service.door, &old.door) {
             old.door.close();
         }
-        phases.upstreams.take_over(&old.upstreams, phases.auth.metrics());
+        service.upstreams.take_over(&old.upstreams, service.auth.metrics());
         Ok(())
     }
 
@@ -148,9 +146,9 @@ impl Proxy {
         let request_ids = Arc::new(RequestIds::new(&SystemEntropy));
         let streams = Arc::new(Registry::default());
         let (log, ids) = (Arc::clone(&access_log), Arc::clone(&request_ids));
-        let phases = Phases::new(settings, auth, log, ids, Arc::clone(&streams))?;
-        show_expiries(&phases);
-        let in_force = Arc::new(ArcSwap::from_pointee(phases));
+        let service = Service::new(settings, auth, log, ids, Arc::clone(&streams))?;
+        show_expiries(&service);
+        let in_force = Arc::new(ArcSwap::from_pointee(service));
         let app = Arc::new(http_proxy(&Arc::new(conf), App(Arc::clone(&in_force))));
         let handing_over = Arc::default();
         Ok(Self { app, replacer: Replacer { in_force, access_log, request_ids, streams, handing_over } })
@@ -197,7 +195,7 @@ impl Proxy {
                     Ok(accepted) => {
                         let house = House {
                             app: Arc::clone(&self.app),
-                            phases: self.replacer.in_force.load_full(),
+                            service: self.replacer.in_force.load_full(),
                             clients: Arc::clone(&clients),
                             remarks: Arc::clone(&remarks),
                             in_force: Arc::clone(&self.replacer.in_force),
@@ -234,10 +232,10 @@ impl Proxy {
 }
 
 /// For alerts on certificates that are about to run out.
-fn show_expiries(phases: &Phases) {
-    let expiries = phases.tls.iter().flat_map(|tls| &tls.expiries);
+fn show_expiries(service: &Service) {
+    let expiries = service.tls.iter().flat_map(|tls| &tls.expiries);
     let by_file = expiries.map(|(file, expires)| (file.display().to_string(), *expires));
-    phases.auth.metrics().tls_certificates(by_file);
+    service.auth.metrics().tls_certificates(by_file);
 }
 
 /// Waits for the word; when nobody is left who could give it, that is one too.

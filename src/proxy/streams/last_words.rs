@@ -21,11 +21,12 @@ use pingora::protocols::http::ServerSession;
 use pingora::proxy::Session;
 use tokio::time::timeout;
 
-use super::{Form, Reason, Stream, is_grpc};
+use super::Stream;
+use super::form::{Form, Reason, is_grpc};
 use crate::ops::RequestId;
+use crate::proxy::below::client_of;
 use crate::proxy::context::Request;
 use crate::proxy::own_pages;
-use crate::proxy::phases::client_of;
 
 /// How long a client may take to take them.
 const SAYING: Duration = Duration::from_millis(300);

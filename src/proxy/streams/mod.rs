@@ -6,54 +6,27 @@
 //! so that clients come back elsewhere; what has an end of its own may reach it.
 
 mod boundary;
-mod last_words;
+mod form;
+pub(super) mod last_words;
 pub(in crate::proxy) mod little;
-mod origin;
-mod registry;
+pub(super) mod origin;
+pub(super) mod registry;
 pub(in crate::proxy) mod watch;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use pingora::http::ResponseHeader;
-use pingora::proxy::Session;
 
 use self::boundary::{Boundary, Frames, Tail};
+use self::form::Form;
+use self::registry::Registry;
 use self::watch::Watch;
-use super::context::Request;
-use super::http2;
-use super::phases::client_of;
-use crate::auth::End;
+use crate::auth::LiveSession;
 use crate::metrics::{Metrics, Open};
 use crate::ops::RequestId;
-
-pub(super) use self::last_words::last_words;
-pub(super) use self::origin::may_open;
-pub(super) use self::registry::Registry;
-
-/// What an answer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// A WebSocket.
-    WebSocket,
-    /// Server-sent events.
-    EventStream,
-    /// gRPC, which can say how it ended.
-    Grpc,
-    /// Anything else, or none yet.
-    Body,
-}
-
-/// Why something must end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// Its session no longer counts.
-    Session(End),
-    /// This process leaves.
-    Draining,
-}
 
 /// What is under way, as its request sees it.
 #[derive(Debug)]
@@ -66,49 +39,13 @@ pub(super) struct Stream {
     _open: Option<Open>,
 }
 
-impl Form {
-    fn of(response: &ResponseHeader) -> Self {
-        if response.status == StatusCode::SWITCHING_PROTOCOLS {
-            return Self::WebSocket;
-        }
-        match response.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) {
-            Some(kind) if is(kind, b"text/event-stream") => Self::EventStream,
-            Some(kind) if is_grpc(kind) => Self::Grpc,
-            _ => Self::Body,
-        }
-    }
-
-    /// Whether it leaves when the drain begins, since it would never end by itself.
-    fn leaves_first(self) -> bool {
-        matches!(self, Self::WebSocket | Self::EventStream)
-    }
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::WebSocket => "websocket",
-            Self::EventStream => "event_stream",
-            Self::Grpc => "grpc",
-            Self::Body => "body",
-        }
-    }
-}
-
-impl Reason {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Session(end) => end.as_str(),
-            Self::Draining => "draining",
-        }
-    }
-}
-
 impl Stream {
-    /// Watches over a request that is about to be forwarded. `None` only where a test has no connection.
-    pub(super) fn watch(session: &Session, request: &Request) -> Option<Self> {
-        let watch = Arc::clone(watch_of(session)?);
-        request.phases.streams.know(&watch);
-        watch.set(request.permit.as_ref().and_then(|permit| permit.session()).cloned());
-        Some(Self { watch, form: Form::Body, boundary: Boundary::Nowhere, handed_on: 0, _open: None })
+    /// Watches over a request that is about to be forwarded, maybe under a session.
+    pub(super) fn begin(watch: &Arc<Watch>, known: &Registry, session: Option<Arc<LiveSession>>) -> Self {
+        known.know(watch);
+        watch.set(session);
+        let watch = Arc::clone(watch);
+        Self { watch, form: Form::Body, boundary: Boundary::Nowhere, handed_on: 0, _open: None }
     }
 
     /// The upstream has answered, finally.
@@ -171,26 +108,10 @@ impl Stream {
     }
 }
 
-/// The watch of what carries a session.
-fn watch_of(session: &Session) -> Option<&Arc<Watch>> {
-    http2::watch_of(session).or_else(|| client_of(session).map(|client| &client.watch))
-}
-
 /// Whether something can be added to a body: nobody compressed it, and nobody said how long it will be.
 fn plain_and_endless(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity")
         && !headers.contains_key(CONTENT_LENGTH)
-}
-
-/// Whether a content type is this one, with or without parameters.
-fn is(kind: &[u8], wanted: &[u8]) -> bool {
-    kind.split(|b| *b == b';').next().unwrap_or_default().trim_ascii().eq_ignore_ascii_case(wanted)
-}
-
-/// `application/grpc`, `application/grpc+proto`, …; not gRPC-Web, which has its trailers in the body.
-fn is_grpc(kind: &[u8]) -> bool {
-    let essence = kind.split(|b| *b == b';' || *b == b'+').next().unwrap_or_default();
-    is(essence, b"application/grpc")
 }
 
 #[cfg(test)]
@@ -212,27 +133,6 @@ mod tests {
             stream.hand_on(&mut Some(Bytes::copy_from_slice(piece.split_last().unwrap().1)));
             let all = 3 * piece.len() - 1;
             assert_eq!((stream.whole(all), stream.between(all)), (true, false), "{piece:?}");
-        }
-    }
-
-    #[test]
-    fn forms() {
-        for (status, kind, want) in [
-            (101, None, Form::WebSocket),
-            (200, Some("text/event-stream"), Form::EventStream),
-            (200, Some("Text/Event-Stream; charset=utf-8"), Form::EventStream),
-            (200, Some("text/event-streams"), Form::Body),
-            (200, Some("application/grpc"), Form::Grpc),
-            (200, Some("application/grpc+proto"), Form::Grpc),
-            (200, Some("application/grpc-web+proto"), Form::Body),
-            (200, Some("text/html"), Form::Body),
-            (200, None, Form::Body),
-        ] {
-            let mut response = ResponseHeader::build(status, None).unwrap();
-            if let Some(kind) = kind {
-                response.insert_header(CONTENT_TYPE, kind).unwrap();
-            }
-            assert_eq!(Form::of(&response), want, "{status} {kind:?}");
         }
     }
 }

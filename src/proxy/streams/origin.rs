@@ -8,16 +8,16 @@ use pingora::http::RequestHeader;
 use crate::gate::Origins;
 use crate::metrics::{Decision, Mode};
 use crate::proxy::context::Request;
-use crate::proxy::phases::Phases;
+use crate::proxy::service::Service;
 use crate::proxy::settings::WebSocketOrigins;
 
 /// Whether the page that asks may open a WebSocket here, signed in or not. If not, that is the decision.
-pub(in crate::proxy) fn may_open(phases: &Phases, header: &RequestHeader, request: &mut Request) -> bool {
-    let may = allows(&phases.settings.websocket_origins, phases.auth.origins(), &header.headers);
+pub(in crate::proxy) fn may_open(service: &Service, header: &RequestHeader, request: &mut Request) -> bool {
+    let may = allows(&service.settings.websocket_origins, service.auth.origins(), &header.headers);
     if !may {
         request.decision = Some(Decision::Denied);
-        phases.auth.metrics().decision(Decision::Denied, Mode::Proxy);
-        if phases.remarks.due("origin") {
+        service.auth.metrics().decision(Decision::Denied, Mode::Proxy);
+        if service.remarks.due("origin") {
             tracing::warn!(
                 request_id = request.id.as_str(),
                 setting = "proxy.websocket_origins",

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 
-use super::{Form, Reason};
+use super::form::{Form, Reason};
 use crate::auth::{Auth, LiveSession};
 
 /// From which look on neither a frame's end nor a slow client is waited for.

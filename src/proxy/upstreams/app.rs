@@ -22,7 +22,8 @@ use super::pool::Pool;
 use super::rewrite::Rewrite;
 use super::{balance, tls};
 use crate::identity::headers::Layout;
-use crate::proxy::settings::{self, Balance, Ejection, HealthCheck, SetupError};
+use crate::proxy::settings::{self, Balance, Ejection, HealthCheck};
+use crate::proxy::setup_error::SetupError;
 
 /// How often one request may try to connect.
 pub(crate) const MAX_TRIES: usize = 3;

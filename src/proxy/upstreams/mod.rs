@@ -23,7 +23,8 @@ use http::StatusCode;
 use pingora::server::configuration::ServerConf;
 use tokio::task::JoinSet;
 
-use super::settings::{self, SetupError};
+use super::settings;
+use super::setup_error::SetupError;
 use crate::gate::{CanonicalPath, Hosts, OriginId};
 use crate::identity::headers::Layout;
 use crate::metrics::Metrics;

@@ -18,7 +18,8 @@ use super::backend::{Backend, Change};
 use super::names::Resolver;
 use crate::metrics::Metrics;
 use crate::net;
-use crate::proxy::settings::{self, SetupError};
+use crate::proxy::settings;
+use crate::proxy::setup_error::SetupError;
 
 /// How long a failed look-up is not repeated.
 const RETRY: Duration = Duration::from_secs(1);

@@ -14,7 +14,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::proxy::settings::{CertificateFiles, SetupError, UpstreamTls};
+use crate::proxy::settings::{CertificateFiles, UpstreamTls};
+use crate::proxy::setup_error::SetupError;
 
 /// A file without certificates.
 pub(super) const NOBODY: &str = "/dev/null";

@@ -15,7 +15,7 @@ use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 use zeroize::Zeroizing;
 
-use super::TlsError;
+use super::error::TlsError;
 use crate::clock::{Clock, SystemClock};
 use crate::proxy::settings::CertificateFiles;
 

@@ -4,6 +4,7 @@
 //! upstreams. No early data: a request in it could be replayed (RFC 8470). Tickets are sealed with keys that rustls changes
 //! by itself and that end with the settings, so that nobody resumes past certificates or authorities that were replaced.
 
+pub(in crate::proxy) mod error;
 mod files;
 mod names;
 
@@ -19,6 +20,7 @@ use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use self::error::TlsError;
 use self::names::Names;
 use super::io::Socket;
 use crate::proxy::settings::{ClientCertificates, Tls};
@@ -27,54 +29,6 @@ const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 /// The first byte of every handshake (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 22;
-
-/// Files that TLS cannot begin with. Each says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// Nothing to show.
-    #[error("TLS needs a certificate: name at least one in `proxy.tls.certificates`")]
-    NoneNamed,
-    /// A file that cannot be read.
-    #[error("cannot read {}: {source}. Name a file that is there and that this user may read", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// No certificate in a file that must have one.
-    #[error(
-        "there is no certificate in {}. It must be a PEM file with `-----BEGIN CERTIFICATE-----`, and for a chain the \
-         certificate of this site comes first",
-        .0.display()
-    )]
-    NoCertificate(PathBuf),
-    /// No key in a file that must have one.
-    #[error(
-        "there is no private key in {}. It must be a PEM file with `-----BEGIN PRIVATE KEY-----`, without a password",
-        .0.display()
-    )]
-    NoKey(PathBuf),
-    /// The key is of another certificate.
-    #[error(
-        "the key in {} does not belong to the certificate in {}. Name the two files that were made together",
-        key.display(), chain.display()
-    )]
-    AnotherKey {
-        /// The key's file.
-        key: PathBuf,
-        /// The certificate's.
-        chain: PathBuf,
-    },
-    /// It can be read and not be used.
-    #[error("cannot use {}: {reason}. Replace it with one that was made for TLS servers", file.display())]
-    Unusable {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-}
 
 /// What is asked of clients in TLS.
 #[derive(Clone, PartialEq, Eq)]
