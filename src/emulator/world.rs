@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
 
-use super::authorize::PendingConsent;
+use super::authorize::pending::PendingConsent;
 use super::fixture::{Fixture, User};
 use super::grants::Book;
 use super::journal::Journal;

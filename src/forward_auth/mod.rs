@@ -7,7 +7,10 @@
 //! |---|---|
 //! | `peer` | is this a trusted gateway, and who is the client behind it? |
 //! | `original` | what did the browser ask the gateway for? |
-//! | `service` | what is this request, and what does the core say? |
+//! | `dispatch` | what is this request: a question, in which dialect, or one for a page of ours? |
+//! | `decide` | may the original request pass? |
+//! | `own` | how is a browser served a page of ours? |
+//! | `service` | what do they share? |
 //! | `answer` | how does a gateway hear yes or no? |
 //! | `refusals` | what does Anteroom say where it knows nothing to decide about? |
 //! | `grpc` | the same question and answer as Envoy's gRPC messages |
@@ -16,8 +19,11 @@
 
 mod alias;
 mod answer;
+mod decide;
+mod dispatch;
 mod grpc;
 mod original;
+mod own;
 mod peer;
 mod refusals;
 mod service;

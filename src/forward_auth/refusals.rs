@@ -1,17 +1,14 @@
 //! What does Anteroom say where there is nothing to decide about: an unknown host, a path of its own, an unreadable
-//! question, a stranger? Each is counted, named in the log with its remedy, and a no.
+//! question? Each is counted, named in the log with its remedy, and a no.
 
 use std::sync::atomic::Ordering;
 
 use http::header::CONTENT_TYPE;
-use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode};
-use tonic::Code;
+use http::{HeaderValue, StatusCode};
 
 use super::original::{Original, Unreadable};
 use super::peer::Peer;
 use super::service::Service;
-use super::{Body, answer, grpc};
 use crate::ops::RequestId;
 use crate::reply::Reply;
 
@@ -96,23 +93,6 @@ impl Service {
         }
         let message = format!("{} is missing, doubled or not to be parsed.", what.0);
         explained(StatusCode::BAD_REQUEST, "unreadable_request", &message, id)
-    }
-
-    /// The answer to somebody who is no trusted gateway.
-    pub(super) fn turn_away(&self, parts: &Parts, peer: Peer, id: RequestId) -> Response<Body> {
-        self.auth.metrics().gateway_refused("stranger");
-        if self.strangers.new_here(peer) {
-            tracing::warn!(
-                request_id = id.as_str(),
-                %peer,
-                "this peer is no trusted gateway; if it is yours, add it to forward_auth.trusted_proxies (and send the key)"
-            );
-        }
-        let message = "This listener answers trusted gateways only.";
-        if grpc::asks(parts) {
-            return grpc::fail(StatusCode::FORBIDDEN, Code::PermissionDenied, message, id);
-        }
-        answer::plain(explained(StatusCode::FORBIDDEN, "not_a_trusted_gateway", message, id), id)
     }
 }
 

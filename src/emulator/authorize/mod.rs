@@ -4,6 +4,7 @@
 //! happens for a consent, a decline, and an impossible `prompt=none`; for nothing else.
 
 mod check;
+pub(super) mod pending;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,9 +12,8 @@ use std::time::Duration;
 use http::header;
 use serde_json::{Map, json};
 
-use crate::clock::Timestamp;
-
 pub(super) use self::check::{Ask, Checked, Refusal};
+use self::pending::PendingConsent;
 use super::fixture::{GrantKind, User};
 use super::grants::Code;
 use super::pages;
@@ -22,15 +22,6 @@ use super::request::Request;
 use super::switches::{CodeShape, Decision, PromptNone, StateEcho};
 use super::world::World;
 use super::{login, scopes};
-
-/// A consent page that waits for its answer.
-#[derive(Clone, Debug)]
-pub(super) struct PendingConsent {
-    account_id: String,
-    ask: Ask,
-    checked: Checked,
-    expires: Timestamp,
-}
 
 /// `GET /authorize`.
 pub(super) fn start(world: &mut World, request: &Request) -> Reply {
