@@ -126,6 +126,43 @@ async fn for_how_long_a_connection_rests_is_asked_when_it_does() {
     assert_eq!(client.rest().await, b"");
 }
 
+/// A read that fills its buffer, as one of a header of 4096 bytes does, does not tell that there is no more.
+#[tokio::test]
+async fn a_connection_rests_whatever_the_length_of_its_last_request() {
+    let upstream = Upstream::answering(Answer::ok("ok")).await;
+    for length in [4095, 4096, 4097, 8192] {
+        for signed_in in [true, false] {
+            let mut plan = plan(upstream.address());
+            plan.settings.timeouts.keep_alive = Duration::from_millis(100);
+            let mut settings = plan.settings.clone();
+            let rig = Rig::start(plan).await;
+            let bare = match signed_in {
+                true => rig.signed_in("GET /", "X: \r\n"),
+                false => "GET / HTTP/1.1\r\nHost: app.example\r\nX: \r\n\r\n".to_owned(),
+            };
+            let whole = bare.replace("X: ", &format!("X: {}", "x".repeat(length - bare.len())));
+            assert_eq!(whole.len(), length);
+            let mut client = RawClient::connect(rig.address).await;
+            client.send(whole.clone()).await;
+            let answer = client.response().await;
+            assert_ne!(answer.header("connection"), Some("close"), "{length}: it stays");
+            let ended = tokio::time::timeout(DEADLINE, client.rest()).await;
+            assert_eq!(ended.expect("not for ever"), b"", "{length} {signed_in}");
+
+            settings.timeouts.keep_alive = Duration::from_secs(3600);
+            rig.replacer.replace(settings.clone(), Arc::clone(&rig.auth)).unwrap();
+            let mut client = RawClient::connect(rig.address).await;
+            for _ in 0..2 {
+                client.send(whole.clone()).await;
+                assert_eq!(client.response().await.status, answer.status, "{length}: and is heard again");
+            }
+            fewer(&rig, settings);
+            let ended = tokio::time::timeout(DEADLINE, client.rest()).await;
+            assert_eq!(ended.expect("closed under other terms"), b"", "{length} {signed_in}");
+        }
+    }
+}
+
 /// Who has connected and not said a word yet was accepted by this process, and nobody else will answer.
 #[tokio::test]
 async fn whoever_is_at_the_door_when_another_process_takes_over_is_served() {

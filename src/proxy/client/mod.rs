@@ -144,10 +144,7 @@ impl Client {
             return Poll::Ready(Ok(())); // It was no part of that request, and is none of another.
         }
         let outcome = self.read_on(context, buffer);
-        if resting {
-            if outcome.is_pending() {
-                return Poll::Pending; // pingora watches how long it rests.
-            }
+        if resting && outcome.is_ready() {
             (self.received, self.deadline, self.beyond) = (0, None, 0);
             self.connection.stage.store(HEADER, Ordering::Relaxed);
         }

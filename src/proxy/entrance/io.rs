@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
@@ -18,6 +18,9 @@ use tokio_rustls::server::TlsStream;
 pub(in crate::proxy) struct Socket {
     kind: Kind,
     ahead: Bytes,
+    /// The last read took all it had room for. Whether there is more, nobody knows: tokio takes the socket for readable
+    /// until a read finds nothing.
+    filled: bool,
 }
 
 #[derive(Debug)]
@@ -28,13 +31,13 @@ enum Kind {
 
 impl From<TcpStream> for Socket {
     fn from(tcp: TcpStream) -> Self {
-        Self { kind: Kind::Tcp(tcp), ahead: Bytes::new() }
+        Self { kind: Kind::Tcp(tcp), ahead: Bytes::new(), filled: false }
     }
 }
 
 impl From<UnixStream> for Socket {
     fn from(unix: UnixStream) -> Self {
-        Self { kind: Kind::Unix(unix), ahead: Bytes::new() }
+        Self { kind: Kind::Unix(unix), ahead: Bytes::new(), filled: false }
     }
 }
 
@@ -57,14 +60,30 @@ impl Socket {
 }
 
 impl Socket {
-    fn poll_begun(&self, context: &mut Context<'_>) -> Poll<()> {
-        if self.ahead.is_empty() {
-            let _error_is_read_next = ready!(match &self.kind {
-                Kind::Tcp(tcp) => tcp.poll_read_ready(context),
-                Kind::Unix(unix) => unix.poll_read_ready(context),
-            });
+    fn poll_begun(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.ahead.is_empty() {
+            return Poll::Ready(());
         }
-        Poll::Ready(())
+        if std::mem::take(&mut self.filled) {
+            let mut first = [0; 1];
+            let read = match &self.kind {
+                Kind::Tcp(tcp) => tcp.try_read(&mut first),
+                Kind::Unix(unix) => unix.try_read(&mut first),
+            };
+            match read {
+                Ok(read) => self.ahead = Bytes::copy_from_slice(first.get(..read).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_is_read_next) => return Poll::Ready(()),
+            }
+            if !self.ahead.is_empty() {
+                return Poll::Ready(());
+            }
+        }
+        match &self.kind {
+            Kind::Tcp(tcp) => tcp.poll_read_ready(context),
+            Kind::Unix(unix) => unix.poll_read_ready(context),
+        }
+        .map(|_error_is_read_next| ())
     }
 }
 
@@ -99,7 +118,7 @@ impl Io {
         }
     }
 
-    /// Ready once there is something to read, or the end, or an error; none of them is taken. May be ready too early.
+    /// Ready once there is something to read, or the end, or an error, all of which is read next.
     pub(in crate::proxy) fn poll_begun(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Plain(socket) => socket.poll_begun(context),
@@ -164,7 +183,9 @@ impl AsyncRead for Socket {
             self.ahead.advance(fits);
             return Poll::Ready(Ok(()));
         }
-        inside!(&mut self.kind, [Kind::Tcp, Kind::Unix], s => s.poll_read(context, buffer))
+        let read = inside!(&mut self.kind, [Kind::Tcp, Kind::Unix], s => s.poll_read(context, buffer));
+        self.filled = read.is_ready() && buffer.remaining() == 0;
+        read
     }
 }
 
