@@ -183,7 +183,7 @@ impl App {
             entropy: seams.entropy,
         };
         let auth = Arc::new(Auth::new(parts).await?);
-        let (servers, doors) = bound.with(&auth, &access_log)?;
+        let (mut servers, doors) = bound.with(&auth, &access_log)?;
         let in_force = Arc::new(InForce::new(auth, doors, fixed, &metrics, seams.demo));
         let asked = Arc::clone(&store);
         readiness.ask_store(move || {
@@ -202,7 +202,8 @@ impl App {
         if let Some(next) = &next {
             next.ready().await?;
         }
-        // From here on nothing may fail: the other process is about to go.
+        // From here on nothing may fail, nor wait: the other process is about to go.
+        servers.own_files();
         if let Some(previous) = &mut previous {
             previous.appear();
         }

@@ -150,6 +150,14 @@ impl Servers {
         self.probes.take()
     }
 
+    /// The process that has handed them over leaves.
+    pub(super) fn own_files(&mut self) {
+        let proxy = self.proxy.iter_mut().map(|(_, listener)| listener);
+        for listener in proxy.chain(self.forward_auth.iter_mut().map(|(_, listener)| listener)) {
+            listener.own_file();
+        }
+    }
+
     /// Serves until the word, then drains for at most `deadline`.
     pub(super) async fn serve(self, stopping: watch::Receiver<bool>, deadline: Duration) {
         let proxied = async {

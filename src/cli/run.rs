@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use super::{Exit, RunArgs, Terminal, serve};
 use crate::app::{App, Listeners, Notify, Seams};
 use crate::config::{Config, LoadOptions, LogFormat, SOCKET_NAMES, Sources, Tracing};
-use crate::ops::drain::OsSignals;
+use crate::ops::drain::{OsSignals, Signals as _};
 use crate::ops::{Traces, TracingSettings, logging};
 use crate::secret::SecretString;
 
@@ -55,14 +55,23 @@ async fn start(
     traces: Option<Traces>,
     terminal: &mut Terminal<'_>,
 ) -> io::Result<Exit> {
-    let signals = OsSignals::install()?;
+    let mut signals = OsSignals::install()?;
     let callback = config.public_url.callback_url(&config.atlassian.callback_path);
     let names = terminal.environment.get(SOCKET_NAMES).unwrap_or_default();
     let systemd_names = names.split(':').map(str::to_owned).collect();
     let listeners = Listeners { systemd_names, ..Listeners::default() };
     let notify = Notify::of(&terminal.environment)?;
     let seams = Seams { listeners, traces, load: Some(load), notify, ..Seams::default() };
-    match App::start(config, seams).await {
+    let started = tokio::select! {
+        biased;
+        // A process that serves until now goes on, as with every other failure of a start.
+        signal = signals.next() => {
+            tracing::info!(signal, "told to leave before it served");
+            return Ok(Exit::Success);
+        }
+        started = Box::pin(App::start(config, seams)) => started,
+    };
+    match started {
         Ok(app) => {
             let ops = app.ops_address().map(|address| address.to_string()).unwrap_or_default();
             let listen = app.address().map(|address| address.to_string()).unwrap_or_default();

@@ -37,19 +37,22 @@ pub enum Listen {
 pub enum Listener {
     /// TCP.
     Tcp(TcpListener),
-    /// A Unix socket; the file of one that we made goes with it.
+    /// A Unix socket; the file of one that is ours goes with it.
     Unix(UnixListener, Option<SocketFile>),
 }
 
-/// The file of a Unix socket, removed when it is no longer listened on.
+/// The file of a Unix socket, removed when it is no longer listened on by the process that it belongs to.
 #[derive(Debug)]
-pub struct SocketFile(Option<PathBuf>);
+pub struct SocketFile {
+    path: PathBuf,
+    ours: bool,
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Some(path) = &self.0 {
+        if self.ours {
             // Whoever removed it before us did the same.
-            let _gone = std::fs::remove_file(path);
+            let _gone = std::fs::remove_file(&self.path);
         }
     }
 }
@@ -79,10 +82,11 @@ impl Listener {
         TcpListener::from_std(listener).map(Self::Tcp)
     }
 
-    /// A socket that another process has opened for `listen` and handed over, its file included.
+    /// A socket that another process has opened for `listen` and handed over. The file of a Unix socket stays that
+    /// process's until [`Listener::own_file`]; if it is gone, so that nobody can connect, the socket is bound anew.
     ///
     /// # Errors
-    /// It is no socket that can be listened on.
+    /// It is no socket that can be listened on; those of [`Listener::bind`].
     pub fn take_over(descriptor: OwnedFd, listen: &Listen) -> io::Result<Self> {
         let tcp = std::net::TcpListener::from(descriptor);
         if tcp.local_addr().is_ok() {
@@ -91,7 +95,8 @@ impl Listener {
         let unix = std::os::unix::net::UnixListener::from(OwnedFd::from(tcp));
         unix.set_nonblocking(true)?;
         let file = match listen {
-            Listen::Unix { path, .. } => Some(SocketFile(Some(path.clone()))),
+            Listen::Unix { path, mode } if !path.try_exists()? => return bind_unix(path, *mode),
+            Listen::Unix { path, .. } => Some(SocketFile { path: path.clone(), ours: false }),
             Listen::Tcp(_) | Listen::Systemd { .. } => None,
         };
         Ok(Self::Unix(UnixListener::from_std(unix)?, file))
@@ -107,8 +112,17 @@ impl Listener {
 
     /// The file of a Unix socket belongs to another process from now on.
     pub fn keep_file(&mut self) {
-        if let Self::Unix(_, Some(SocketFile(path))) = self {
-            *path = None;
+        self.file_is_ours(false);
+    }
+
+    /// The process that has handed the socket over leaves: its file goes with this listener from now on.
+    pub fn own_file(&mut self) {
+        self.file_is_ours(true);
+    }
+
+    fn file_is_ours(&mut self, is: bool) {
+        if let Self::Unix(_, Some(file)) = self {
+            file.ours = is;
         }
     }
 
@@ -153,9 +167,9 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<Listener> {
     let finished = std::fs::set_permissions(&unfinished, Permissions::from_mode(mode))
         .and_then(|()| std::fs::rename(&unfinished, path));
     match finished {
-        Ok(()) => Ok(Listener::Unix(listener, Some(SocketFile(Some(path.to_owned()))))),
+        Ok(()) => Ok(Listener::Unix(listener, Some(SocketFile { path: path.to_owned(), ours: true }))),
         Err(error) => {
-            drop(SocketFile(Some(unfinished)));
+            drop(SocketFile { path: unfinished, ours: true });
             Err(error)
         }
     }

@@ -75,7 +75,16 @@ async fn a_unix_socket_changes_hands_with_its_file() {
         answer.lines().next().unwrap_or_default().to_owned()
     };
     assert_eq!(ask().await, "HTTP/1.1 200 OK");
-    let mut second = upgraded(&house, first).await;
+    std::fs::write(house.path("nonsense"), "no store").unwrap();
+    house.write("other.toml", &house.toml().replace("data/accounts.redb", "nonsense"));
+    let mut failing = with_config(&house, "other.toml");
+    assert_eq!(failing.wait_for_exit().await.code(), Some(1), "{}", failing.output());
+    says(&first, "does not take over; this one goes on serving").await;
+    assert_eq!(ask().await, "HTTP/1.1 200 OK", "one that fails has not taken the file along");
+    std::fs::remove_file(&path).unwrap();
+    let second = upgraded(&house, first).await;
+    assert_eq!(ask().await, "HTTP/1.1 200 OK", "what somebody removed is there again");
+    let mut second = upgraded(&house, second).await;
     assert_eq!(ask().await, "HTTP/1.1 200 OK", "the first one has not taken the file along");
     second.signal(Signal::SIGTERM);
     assert_eq!(second.wait_for_exit().await.code(), Some(0));
@@ -302,6 +311,33 @@ async fn a_process_serves_when_the_previous_one_dies_after_it_has_let_go() {
     drop(previous);
     says(&next, "\"listening\"").await;
     house.ada().await;
+}
+
+/// Who stops an upgrade half-way wants the old version, not none.
+#[tokio::test]
+async fn sigterm_before_it_serves_leaves_everything_to_the_previous_one() {
+    for steps in 1..=3 {
+        let house = House::new().await;
+        let listener = UnixListener::bind(house.path("upgrade.sock")).unwrap();
+        let mut next = house.start();
+        let mut previous = BufReader::new(listener.accept().await.unwrap().0);
+        let words = [("anteroom-upgrade 1", "sockets []\n"), ("prepared", "yours\n"), ("ready", "")];
+        for (step, (word, answer)) in words.into_iter().take(steps).enumerate() {
+            let mut line = String::new();
+            previous.read_line(&mut line).await.unwrap();
+            assert_eq!(line.trim_end(), word);
+            if step + 1 < steps {
+                previous.write_all(answer.as_bytes()).await.unwrap();
+            }
+        }
+        next.signal(Signal::SIGTERM);
+        assert_eq!(next.wait_for_exit().await.code(), Some(0), "{}", next.output());
+        let mut rest = String::new();
+        previous.read_to_string(&mut rest).await.unwrap();
+        assert_eq!(rest, "", "it says no more");
+        assert!(next.output().contains("told to leave before it served"), "{}", next.output());
+        assert!(EmbeddedStore::open(&house.path("data/accounts.redb")).is_ok(), "the store is free");
+    }
 }
 
 fn with_config(house: &House, name: &str) -> Process {
