@@ -100,6 +100,9 @@ pub(crate) fn of_connection(error: &Error) -> Cow<'static, str> {
 /// handshake has ended for us.
 pub(crate) fn of_exchange(error: &Error) -> Option<Cow<'static, str>> {
     let text = said_by_the_transport(error)?;
+    if text.contains(WRONG_NAME) {
+        return None; // It goes on with the names in the certificate, which may be any words.
+    }
     if let Some((_, meaning)) = KNOWN.iter().find(|(said, _)| text.contains(said)) {
         return Some((*meaning).into());
     }
@@ -153,6 +156,12 @@ mod tests {
             let said = of_connection(&error);
             assert!(!said.contains("alert") && !said.contains("certificate"), "{said}");
         }
+        let names = format!(
+            "{WRONG_NAME}\"app.test\"; certificate is only valid for DnsName(\"{}.test\")",
+            KNOWN[0].0
+        );
+        let by_a_name = Error::explain(ErrorType::TLSHandshakeFailure, names);
+        assert!(of_connection(&by_a_name).contains("not for the name"), "{}", of_connection(&by_a_name));
         let by_tls = io::Error::new(io::ErrorKind::InvalidData, words);
         let error = Error::because(ErrorType::ReadError, "while reading response headers", by_tls);
         assert!(of_exchange(&error.more_context("upstream")).unwrap().contains("cert_file"));
