@@ -189,16 +189,25 @@ pub fn bind_file(path: &Path) -> io::Result<UnixListener> {
 
 /// Only a socket that nobody listens on any more gives way: what a killed process left behind.
 fn make_room(path: &Path) -> io::Result<()> {
+    if !is_socket(path)? {
+        return Ok(());
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on this socket")),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Whether there is a socket at a path, rather than nothing.
+///
+/// # Errors
+/// There is a file of another kind, or nobody can tell.
+pub fn is_socket(path: &Path) -> io::Result<bool> {
     match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
-        Ok(file) if !file.file_type().is_socket() => {
-            Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file here that is no socket"))
-        }
-        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
-            Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on this socket")),
-            Err(_) => Ok(()),
-        },
+        Ok(file) if file.file_type().is_socket() => Ok(true),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file here that is no socket")),
     }
 }
 

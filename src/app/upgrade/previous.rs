@@ -15,7 +15,7 @@ use super::super::in_force::InForce;
 use super::wire::Wire;
 use super::{BACK, HELLO, LEAVING, PREPARED, READY, SERVING, Socket, WORD, WORK, YOURS};
 use crate::auth::departure::Shut;
-use crate::ops::listen::bind_file;
+use crate::ops::listen::{bind_file, is_socket};
 use crate::store::Store;
 
 /// Waits for a next process.
@@ -37,6 +37,7 @@ struct SocketFile {
 
 impl SocketFile {
     fn bind(path: &Path) -> io::Result<(Self, UnixListener)> {
+        let _its_place_is_taken_later = is_socket(path)?;
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}", std::process::id()));
         let out_of_sight = path.with_file_name(name);
@@ -246,5 +247,8 @@ mod tests {
         assert!(next.is_there());
         drop(next);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "and one's own goes");
+        std::fs::write(&path, "precious").unwrap();
+        assert_eq!(SocketFile::bind(&path).err().unwrap().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
     }
 }
