@@ -12,7 +12,7 @@ use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorType};
+use pingora::{Error, ErrorSource, ErrorType};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -197,9 +197,19 @@ impl ProxyHttp for App {
         if last_words(session, request).await {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
-        let (id, source, kind) = (request.id.as_str(), error.esource().as_str(), error.etype().as_str());
-        let cause = of_exchange(error);
-        tracing::warn!(request_id = id, source, error = kind, cause = cause.as_deref(), "a request failed");
+        // What a client breaks off could fill a disk; the access log has each one.
+        let of_the_client = *error.esource() == ErrorSource::Downstream;
+        if !of_the_client || request.service.remarks.due("client_failed") {
+            let (id, source, kind) = (request.id.as_str(), error.esource().as_str(), error.etype().as_str());
+            let cause = of_exchange(error);
+            tracing::warn!(
+                request_id = id,
+                source,
+                error = kind,
+                cause = cause.as_deref(),
+                "a request failed"
+            );
+        }
         let mut error_code = 0;
         if let Some(reply) = request.service.failure(session, request, error) {
             error_code = reply.status.as_u16();

@@ -3,7 +3,12 @@
 
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
 use super::rig::Rig;
+use crate::support::DEADLINE;
+use crate::support::log::Warnings;
 use crate::support::raw::RawClient;
 use crate::support::upstream::{Answer, Gate, Upstream, When};
 
@@ -113,4 +118,32 @@ async fn the_end_of_the_connection_is_still_seen() {
     assert_eq!(upstream.open_connections(), 1);
     client.finish().await;
     upstream.wait_for_open_connections(0).await;
+}
+
+/// Or else a connection, its place and the app's would be kept by somebody who has left long ago.
+#[tokio::test]
+async fn who_sends_too_much_behind_a_request_is_given_up() {
+    let upstream = Upstream::start_with(When::Complete, |_| Answer::default().then_hang()).await;
+    let rig = Rig::in_front_of(upstream.address()).await;
+    let mut client = TcpStream::connect(rig.address).await.unwrap();
+    client.write_all(rig.signed_in("GET /asked", "").as_bytes()).await.unwrap();
+    upstream.wait_for_request(1).await;
+    let flood = async { while client.write_all(&[b'x'; 64 * 1024]).await.is_ok() {} };
+    tokio::time::timeout(DEADLINE, flood).await.expect("it is not taken in for ever, nor left waiting");
+    upstream.wait_for_open_connections(0).await;
+}
+
+/// Each is in the access log; a line of its own for each would let anybody fill a disk.
+#[tokio::test]
+async fn what_clients_break_off_is_said_now_and_then() {
+    let warnings = Warnings::collect();
+    let upstream = Upstream::start().await;
+    let rig = Rig::in_front_of(upstream.address()).await;
+    for _ in 0..20 {
+        let mut client = RawClient::connect(rig.address).await;
+        client.send(rig.signed_in("POST /", "Transfer-Encoding: chunked\r\n") + "no chunk\r\n").await;
+        assert_eq!(client.response().await.status, 400);
+    }
+    let said = warnings.lines().iter().filter(|line| line.contains("a request failed")).count();
+    assert_eq!(said, 1, "{:#?}", warnings.lines());
 }

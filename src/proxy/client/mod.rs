@@ -178,7 +178,8 @@ impl Client {
 
     /// The request is complete, and the engine only wants to hear whether its client leaves. One empty line behind a body is
     /// ignored (RFC 9112 §2.2). Anything else would be the next request, sent before this one is answered: it is thrown
-    /// away, and the connection ends with the answer.
+    /// away, and the connection ends with the answer; without it where there is too much of that, since whether a client
+    /// is still there shows only to who reads on.
     fn read_beyond(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut waste = [0; 1024];
         while self.beyond < LINGER_BYTES {
@@ -191,7 +192,7 @@ impl Client {
             }
             self.beyond = self.beyond.saturating_add(buffer.filled().len());
         }
-        Poll::Pending // The answer wakes whoever serves; no more than this is taken.
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "too much behind a request")))
     }
 
     /// What was held back, then what the socket has.
