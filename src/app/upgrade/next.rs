@@ -16,11 +16,11 @@ pub(crate) struct Next {
     path: PathBuf,
 }
 
-/// The other process did not give way; it goes on serving.
+/// The other process did not give way: it goes on serving, or was told to leave as well.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the process that listens on {} does not give way ({cause}); it goes on serving. Its log says why; \
-     `ops.upgrade_socket` names the socket",
+    "the process that listens on {} does not give way ({cause}). Its log says why, and whether it goes on serving; if it \
+     leaves, start this one again. `ops.upgrade_socket` names the socket",
     path.display()
 )]
 pub struct UpgradeError {
