@@ -22,6 +22,8 @@ pub const OPS: (&str, u16) = ("ops", 4181);
 pub const PROBES: (&str, u16) = ("probes", 4183);
 /// The user, and the group, that Anteroom runs as.
 pub(super) const USER: u64 = 65532;
+/// The files' modes: 0440, or 0444 where there is no group that Anteroom is in; no other container mounts their volume.
+pub(super) const MODES: [u64; 2] = [288, 292];
 /// Seconds from SIGTERM to the end: `ops.shutdown_delay`, `ops.drain_timeout` and five more. As a native sidecar they begin when
 /// the app has ended.
 pub(super) const GRACE: u64 = 30;
@@ -135,8 +137,8 @@ impl Sidecar {
             ("items", secrets.to_vec().into()),
         ]);
         let sources = vec![[("configMap", config)].into(), [("secret", secret)].into()];
-        // 0440, or 0444 where there is no group that Anteroom is in; no other container mounts this volume.
-        let mode = if shared { 288 } else { 292 };
+        let [with_group, without] = MODES;
+        let mode = if shared { with_group } else { without };
         let projected = Node::from([("defaultMode", mode.into()), ("sources", sources.into())]);
         vec![
             [("name", FILES.into()), ("projected", projected)].into(),

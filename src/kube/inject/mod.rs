@@ -74,22 +74,18 @@ pub fn inject(text: &str, wishes: &Wishes) -> Result<Injected, Refusal> {
     let beside = pod::inject(place.of(&mut stream)?, &place.kind, wishes, &mut notes)?;
     for (place, name) in find::services(&stream)? {
         let asked = wishes.service.as_ref() == Some(&name);
-        let at = place.look(&stream).map(|service| service::looks_at(service, &beside)).transpose()?;
-        match at {
-            Some(service::Looks::AtTheApp) if asked => {
-                service::point(place.of(&mut stream)?, &beside)?;
-                notes.done.push(format!("Service {name}: its requests go to Anteroom (targetPort 4180)"));
+        let leads =
+            place.look(&stream).map(|service| service::leads(service, &beside)).transpose()?.flatten();
+        let Some(leads) = leads.filter(|leads| !asked || leads.to_the_app || leads.to_anteroom) else {
+            if asked {
+                return Err(service::elsewhere(&name, &beside));
             }
-            Some(service::Looks::AtTheApp) => notes.left.push(format!(
-                "Service {name} still sends requests to the app itself: run this again with --service {name}, or set its \
-                 targetPort to 4180."
-            )),
-            Some(service::Looks::AtAnteroom) => {
-                notes.done.push(format!("Service {name}: its requests go to Anteroom already"));
-            }
-            Some(service::Looks::Elsewhere) | None if asked => return Err(service::elsewhere(&name, &beside)),
-            Some(service::Looks::Elsewhere) | None => {}
+            continue;
+        };
+        if asked {
+            service::point(place.of(&mut stream)?, &beside)?;
         }
+        notes.service(&name, &leads, asked);
     }
     if let Some(name) = &wishes.service
         && !find::services(&stream)?.iter().any(|(_, other)| other == name)
@@ -114,6 +110,39 @@ pub fn inject(text: &str, wishes: &Wishes) -> Result<Injected, Refusal> {
 }
 
 impl Notes {
+    /// Where the requests of a Service go by now.
+    fn service(&mut self, name: &str, leads: &service::Leads, pointed: bool) {
+        if leads.headless {
+            return self.left.push(format!(
+                "Service {name} is headless: its name leads to the pods themselves, whatever its targetPort. People need \
+                 another Service, with targetPort: 4180."
+            ));
+        }
+        match leads {
+            service::Leads { to_the_app: true, .. } if pointed => {
+                self.done.push(format!("Service {name}: its requests go to Anteroom (targetPort 4180)"));
+            }
+            service::Leads { to_the_app: true, .. } => self.left.push(format!(
+                "Service {name} still sends requests to the app itself: run this again with --service {name}, or set its \
+                 targetPort to 4180."
+            )),
+            service::Leads { to_anteroom: true, .. } => {
+                self.done.push(format!("Service {name}: its requests go to Anteroom already"));
+            }
+            _ => {}
+        }
+        if !leads.elsewhere.is_empty() {
+            self.left.push(format!(
+                "Service {name} leads to {} of these pods too, where Anteroom is not asked: see that nobody gets to the app by \
+                 that.",
+                match leads.elsewhere.as_slice() {
+                    [one] => format!("port {one}"),
+                    several => format!("ports {}", several.join(", ")),
+                }
+            ));
+        }
+    }
+
     fn text(&self) -> String {
         let mut text = String::new();
         for (title, lines) in [("Done:", &self.done), ("Left to do:", &self.left)] {

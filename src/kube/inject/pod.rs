@@ -93,8 +93,7 @@ pub(super) fn inject(
         }
     }
     let before = if injected { Before::of(spec)? } else { Before::default() };
-    let wanted = super::super::Sidecar { probes: !probe_paths.is_empty(), ..wishes.sidecar.clone() };
-    let sidecar = before.named(wanted);
+    let sidecar = super::super::Sidecar { probes: !probe_paths.is_empty(), ..wishes.sidecar.clone() };
     let (home, other) = match sidecar.native {
         true => ("initContainers", "containers"),
         false => ("containers", "initContainers"),
@@ -107,7 +106,7 @@ pub(super) fn inject(
         list.items_mut(other)?.retain(|container| !is_ours(container));
     }
     let shared = group::shared(spec, claims, notes)?;
-    volumes(spec, before.volumes(sidecar.volumes(shared)), injected)?;
+    volumes(spec, before.volumes(&sidecar, sidecar.volumes(shared))?, injected)?;
     let pause = u64::from(wishes.app_pause);
     // A native sidecar begins to end when the app has ended; an ordinary one along with it.
     let needed = if sidecar.native { sidecar::GRACE + pause } else { sidecar::GRACE.max(pause + APP_END) };

@@ -7,33 +7,47 @@ use super::super::{Refusal, sidecar};
 use super::app;
 use super::pod::Beside;
 
-/// Where the requests of a Service go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Looks {
+/// Where the requests of a Service go that selects these pods.
+#[derive(Debug, Default)]
+pub(super) struct Leads {
     /// To the app: around Anteroom.
-    AtTheApp,
+    pub(super) to_the_app: bool,
     /// To Anteroom.
-    AtAnteroom,
-    /// To other pods or other ports.
-    Elsewhere,
+    pub(super) to_anteroom: bool,
+    /// To other ports, as they are written.
+    pub(super) elsewhere: Vec<String>,
+    /// Its name leads to the pods themselves, at any port, whatever its own ports are.
+    pub(super) headless: bool,
 }
 
-/// Looks, without changing it.
-pub(super) fn looks_at(service: &Node, beside: &Beside) -> Result<Looks, Refusal> {
-    let Some(spec) = service.get("spec", "Service")? else { return Ok(Looks::Elsewhere) };
+/// The port that a Service's port leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    App,
+    Anteroom,
+    Other,
+}
+
+/// Looks, without changing it. `None`: it selects other pods.
+///
+/// # Errors
+/// A port is written so that it may be read as the app's.
+pub(super) fn leads(service: &Node, beside: &Beside) -> Result<Option<Leads>, Refusal> {
+    let Some(spec) = service.get("spec", "Service")? else { return Ok(None) };
     if !selects(spec, beside)? {
-        return Ok(Looks::Elsewhere);
+        return Ok(None);
     }
-    let Some(ports) = spec.get("ports", "spec")? else { return Ok(Looks::Elsewhere) };
-    let mut looks = Looks::Elsewhere;
-    for port in ports.items("ports")? {
-        match of_port(port, beside)? {
-            Looks::AtTheApp => return Ok(Looks::AtTheApp),
-            Looks::AtAnteroom => looks = Looks::AtAnteroom,
-            Looks::Elsewhere => {}
+    let mut leads = Leads { headless: headless(spec)?, ..Leads::default() };
+    let ports = spec.get("ports", "spec")?.map(|ports| ports.items("ports")).transpose()?;
+    for port in ports.unwrap_or_default() {
+        let target = target(port)?;
+        match of_port(target, beside) {
+            Target::App => leads.to_the_app = true,
+            Target::Anteroom => leads.to_anteroom = true,
+            Target::Other => leads.elsewhere.extend(target.and_then(Node::text).map(str::to_owned)),
         }
     }
-    Ok(looks)
+    Ok(Some(leads))
 }
 
 /// Points every port that leads to the app at Anteroom.
@@ -44,15 +58,14 @@ pub(super) fn point(service: &mut Node, beside: &Beside) -> Result<(), Refusal> 
     use super::super::yaml::Value::{List, Map};
     let line = service.line;
     let spec = service.get_or_make("spec", "Service", Map(Vec::new()))?;
-    let headless = spec.get("clusterIP", "spec")?.and_then(Node::text) == Some("None");
-    if headless {
+    if headless(spec)? {
         let what = "the Service is headless (clusterIP: None): its name leads to the pods themselves, whatever its targetPort";
         let remedy = "Make another Service with targetPort: 4180 for requests of people";
         return Err(Refusal::new(what, remedy).at(line));
     }
     let ports = spec.get_or_make("ports", "spec", List(Vec::new()))?;
     for port in ports.items_mut("ports")? {
-        if of_port(port, beside)? == Looks::AtTheApp {
+        if of_port(target(port)?, beside) == Target::App {
             port.set("targetPort", "ports", u64::from(sidecar::HTTP.1).into())?;
         }
     }
@@ -68,19 +81,34 @@ pub(super) fn elsewhere(name: &str, beside: &Beside) -> Refusal {
     Refusal::new(what, "Name the Service of the app, or give --app-port")
 }
 
-fn of_port(port: &Node, beside: &Beside) -> Result<Looks, Refusal> {
-    let target = match port.get("targetPort", "ports")? {
-        Some(target) => Some(target),
-        None => port.get("port", "ports")?,
-    };
+fn headless(spec: &Node) -> Result<bool, Refusal> {
+    Ok(spec.get("clusterIP", "spec")?.and_then(Node::text) == Some("None"))
+}
+
+/// Kubernetes takes the Service's own port where none is written, and for 0 and an empty text as well.
+fn target(port: &Node) -> Result<Option<&Node>, Refusal> {
+    let written = port.get("targetPort", "ports")?;
+    let written = written.filter(|port| port.number() != Some(0) && port.text() != Some(""));
+    let target = written.map_or_else(|| port.get("port", "ports"), |port| Ok(Some(port)))?;
+    match target.filter(|target| target.may_be_a_number()) {
+        Some(odd) => {
+            let what =
+                format!("the port `{}` of the Service is no plain number", odd.text().unwrap_or_default());
+            Err(Refusal::new(what, "Write it in decimal digits, or quote it if it is a name").at(odd.line))
+        }
+        None => Ok(target),
+    }
+}
+
+fn of_port(target: Option<&Node>, beside: &Beside) -> Target {
     let at = |number, names: &[String]| target.is_some_and(|target| app::is_at(target, number, names));
-    Ok(if at(beside.app.port, &beside.app.port_names) {
-        Looks::AtTheApp
+    if at(beside.app.port, &beside.app.port_names) {
+        Target::App
     } else if at(sidecar::HTTP.1, &[sidecar::HTTP.0.to_owned()]) {
-        Looks::AtAnteroom
+        Target::Anteroom
     } else {
-        Looks::Elsewhere
-    })
+        Target::Other
+    }
 }
 
 fn selects(spec: &Node, beside: &Beside) -> Result<bool, Refusal> {

@@ -153,10 +153,34 @@ fn what_was_chosen_before_stays_and_what_goes_is_said() {
     );
     let quiet = inject(&again.yaml, &Wishes::default()).unwrap();
     assert!(quiet.yaml == again.yaml && !quiet.notes.contains("different in"), "{}", quiet.notes);
-    let other =
+    let named =
         Wishes { sidecar: Sidecar { secret: Some("t".into()), ..Sidecar::default() }, ..Wishes::default() };
-    let other = inject(&again.yaml, &other).unwrap().yaml;
+    let other = inject(&again.yaml, &named).unwrap().yaml;
     assert!(other.contains("\"cm\"") && other.contains("\"t\"") && !other.contains("\"s\""), "{other}");
+
+    // What somebody has added to the volume: a key, another Secret before and behind, a mode.
+    let key = "- key: session-keys\n                path: secrets/session-keys\n";
+    let gateway = "              - key: gateway-key\n                path: secrets/gateway-key\n";
+    let tls =
+        "          - secret:\n              name: tls\n              items: [{key: tls.key, path: k}]\n";
+    let more = other
+        .replace(key, &format!("{key}{gateway}"))
+        .replace("          - secret:\n", &format!("{tls}          - secret:\n"))
+        .replace("defaultMode: 288", "defaultMode: 256");
+    for added in [gateway, tls, "256"] {
+        assert!(more.contains(added), "{more}");
+    }
+    // Written once in this command's own form.
+    let more = inject(&more, &Wishes::default()).unwrap().yaml;
+    for kept in ["secrets/gateway-key", "tls.key", "defaultMode: 256", "\"t\""] {
+        assert!(more.contains(kept), "{kept}: {more}");
+    }
+    assert_eq!(inject(&more, &Wishes::default()).unwrap().yaml, more);
+    let again =
+        Wishes { sidecar: Sidecar { secret: Some("u".into()), ..Sidecar::default() }, ..Wishes::default() };
+    assert_eq!(inject(&more, &again).unwrap().yaml, more.replace("\"t\"", "\"u\""));
+    let none = more.replace("key: client-secret", "key: another");
+    assert!(refusal(&none, &again).contains("no secret with the key client-secret"));
 }
 
 #[test]
@@ -274,6 +298,37 @@ fn services() {
         assert!(refused.contains(want), "{spec}: {refused}");
     }
     assert!(refusal(&app("", PORT), &asked).contains("there is no Service `s`"));
+    let absent = "which is not in the input";
+    for (spec, want) in [
+        // The app may be behind any of its pod's ports.
+        ("selector: {app: wiki}, ports: [{port: 80}]", "Service s leads to port 80 of these pods too"),
+        (
+            "selector: {app: wiki}, ports: [{port: 1, targetPort: 4180}, {port: 2, targetPort: x}, {port: 3}]",
+            "to ports x, 3 of",
+        ),
+        // Kubernetes puts the Service's own port in their place.
+        ("selector: {app: wiki}, ports: [{port: 8080, targetPort: 0}]", "still sends requests to the app"),
+        ("selector: {app: wiki}, ports: [{port: 8080, targetPort: ''}]", "still sends requests to the app"),
+        (
+            "clusterIP: None, selector: {app: wiki}, ports: [{port: 80, targetPort: 4180}]",
+            "Service s is headless",
+        ),
+        ("clusterIP: None, selector: {app: wiki}", "Service s is headless"),
+    ] {
+        let notes = inject(&service(spec), &Wishes::default()).unwrap().notes;
+        assert!(notes.contains(want) && !notes.contains(absent), "{spec}: {notes}");
+        assert_eq!(
+            notes.contains("to Anteroom already"),
+            spec.contains("4180") && !spec.contains("None"),
+            "{notes}"
+        );
+    }
+    for port in ["0x1f90", "8_080", "017620", "0o17620", "8080.0", "+8080", "2:14:40"] {
+        let odd = service(&format!("selector: {{app: wiki}}, ports: [{{port: 80, targetPort: {port}}}]"));
+        assert!(refusal(&odd, &Wishes::default()).contains("is no plain number"), "{port}");
+    }
+    let other = service("selector: {app: other}, ports: [{port: 8080}]");
+    assert!(inject(&other, &Wishes::default()).unwrap().notes.contains(absent));
 }
 
 #[test]

@@ -112,6 +112,19 @@ impl Node {
         }
     }
 
+    /// Whether a reader of YAML 1.1 may take it for a number that [`Node::number`] does not read: `0x1f90`, `8_080`, `017620`,
+    /// `8080.0`, `2:14:40`.
+    pub(in crate::kube) fn may_be_a_number(&self) -> bool {
+        match &self.value {
+            Value::Scalar { text, plain: true } if self.number().is_none() => {
+                let digits = text.trim_start_matches(['+', '-', '.']);
+                digits.starts_with(|c: char| c.is_ascii_digit())
+                    && digits.chars().all(|c| c.is_ascii_hexdigit() || "xXoO_,.:+-".contains(c))
+            }
+            _ => false,
+        }
+    }
+
     /// Nothing: `null`, `~` or no word at all.
     pub(in crate::kube) fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true }
