@@ -93,7 +93,7 @@ impl SmallServer {
         A: Future<Output = Response<Full<Bytes>>> + Send,
     {
         let slots = Arc::new(Semaphore::new(self.limits.connections));
-        let clients = Arc::new(Clients::default());
+        let clients = Clients::by_address();
         loop {
             let next = async {
                 let slot = Arc::clone(&slots).acquire_owned().await;
@@ -105,9 +105,16 @@ impl SmallServer {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let Ok(place) = clients.admit(peer.ip(), self.limits.per_client) else {
-                        metrics.connection_refused("client_limit");
-                        continue;
+                    let place = match clients.admit(peer.ip(), self.limits.per_client) {
+                        Ok(place) => place,
+                        Err(too_many) => {
+                            metrics.connection_refused("client_limit");
+                            if too_many.news {
+                                let (client, listener) = (peer.ip(), entrance.as_str());
+                                tracing::warn!(%client, listener, "a client keeps too many connections open; more are closed");
+                            }
+                            continue;
+                        }
                     };
                     let (handler, limits, metrics) = (handler.clone(), self.limits, Arc::clone(&metrics));
                     tokio::spawn(async move {

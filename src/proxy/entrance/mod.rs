@@ -173,7 +173,7 @@ impl Proxy {
     ) -> Drained {
         let (mut connections, draining) = (JoinSet::new(), shutdown.clone());
         let (ending_rest, no_rest) = watch::channel(false);
-        let (clients, remarks) = (Arc::new(Clients::default()), Arc::new(Remarks::default()));
+        let (clients, remarks) = (Clients::by_network(), Arc::new(Remarks::default()));
         let in_force = self.replacer.in_force.load_full();
         in_force.upstreams.start(in_force.auth.metrics());
         drop(in_force);
