@@ -85,7 +85,11 @@ async fn what_is_as_it_should_be() {
     )))
     .await;
     let service = site.address().to_string();
-    let more = format!("[test]\npublic_url = \"http://{}\"", site.host());
+    let listen = on_every_address(String::new()).port();
+    let more = format!(
+        "[test]\npublic_url = \"http://{}\"\n[test.proxy]\nlisten = \"0.0.0.0:{listen}\"",
+        site.host()
+    );
     let arguments = ["--service", &service, "--profile", "test"];
     let (upstream, address) = (app.address(), Some(probes));
     let (code, found) = tokio::task::block_in_place(|| checked(upstream, address, &more, &arguments));
@@ -119,6 +123,14 @@ async fn each_thing_that_is_missing_is_named() {
     says(&found, "app", "not_checked", "Nobody listens");
     says(&found, "service", "not_checked", "--service");
     says(&found, "probes", "note", "[proxy.probes]");
+
+    let (_, found) = ask(at, None, "[test.proxy]\nlisten = \"unix:/run/a.sock\"", &["--profile", "test"]);
+    says(&found, "listen", "problem", "unix:/run/a.sock, which the Service does not reach");
+    let (_, found) = ask(at, None, "", &[]);
+    says(&found, "listen", "not_checked", "Nobody listens at 127.0.0.2:4180");
+    // Where nobody says no, nobody has said yes: an address of somebody else's proves nothing.
+    let (_, found) = ask(at, None, "", &["--address", "192.0.2.77"]);
+    says(&found, "app", "not_checked", "192.0.2.77 is no address of this pod");
 
     // Something else on the probe port: an app that fails, and one that knows no such path.
     for (answer, meaning) in

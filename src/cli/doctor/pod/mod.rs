@@ -13,9 +13,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use clap::Args;
 
-use self::wire::{Answer, ask, reached, resolve};
+use self::wire::{Answer, ask, is_own, plain, reached, resolve};
 use super::finding::Finding;
 use crate::config::{Config, Environment, KUBERNETES_HOST, Probes, Server};
+
+const UNKNOWN_ADDRESS: &str = "The pod's own address is not known. Give it with --address.";
 
 /// The flags of this part.
 #[derive(Clone, Debug, Args)]
@@ -51,7 +53,7 @@ pub(super) fn addresses(args: &DoctorPodArgs) -> Vec<IpAddr> {
 /// Looks, and says what is missing.
 pub(super) fn examine(args: &DoctorPodArgs, addresses: &[IpAddr], config: &Config) -> Vec<Finding> {
     let mut findings =
-        vec![listens(config), app(config, addresses), service(config, args.service.as_deref())];
+        vec![listens(config, addresses), app(config, addresses), service(config, args.service.as_deref())];
     findings.extend(probes(config, addresses));
     findings
 }
@@ -69,30 +71,45 @@ fn own_addresses() -> Vec<IpAddr> {
     v4.into_iter().chain(v6).collect()
 }
 
-fn listens(config: &Config) -> Finding {
+fn listens(config: &Config, addresses: &[IpAddr]) -> Finding {
     const NAME: &str = "Anteroom is reached from outside of the pod";
-    let places = [
-        ("proxy.listen", config.proxy.as_ref().and_then(|proxy| proxy.listen.tcp())),
-        ("ops.listen", config.ops.listen),
-    ];
+    let problem = |meaning: String| Finding::problem("listen", NAME, meaning, &[]);
+    let Some(proxy) = &config.proxy else {
+        return Finding::not_checked("listen", NAME, "There is no reverse proxy: proxy.upstream is not set.");
+    };
+    let Some(at) = proxy.listen.tcp() else {
+        return problem(format!(
+            "proxy.listen is {}, which the Service does not reach. Write 0.0.0.0:4180.",
+            proxy.listen
+        ));
+    };
+    let places = [("proxy.listen", Some(at)), ("ops.listen", config.ops.listen)];
     let deaf: Vec<&str> = places
         .iter()
         .filter(|(_, at)| at.is_some_and(|at| at.ip().is_loopback()))
         .map(|(key, _)| *key)
         .collect();
-    match (&config.proxy, deaf.as_slice()) {
-        (None, _) => {
-            Finding::not_checked("listen", NAME, "There is no reverse proxy: proxy.upstream is not set.")
-        }
-        (Some(proxy), []) => Finding::ok("listen", NAME, format!("It listens on {}.", proxy.listen)),
-        (Some(_), keys) => {
-            let keys = keys.join(" and ");
-            let meaning = format!(
-                "{keys}: a loopback address, which neither the Service nor the kubelet reaches. Write 0.0.0.0:4180 for the \
-                 proxy and 0.0.0.0:4181 for ops."
-            );
-            Finding::problem("listen", NAME, meaning, &[])
-        }
+    if !deaf.is_empty() {
+        return problem(format!(
+            "{}: a loopback address, which neither the Service nor the kubelet reaches. Write 0.0.0.0:4180 for the proxy and \
+             0.0.0.0:4181 for ops.",
+            deaf.join(" and ")
+        ));
+    }
+    let own = Some(at.ip()).filter(|ip| !ip.is_unspecified());
+    let Some(ip) = own.as_ref().or(addresses.first()) else {
+        return Finding::not_checked("listen", NAME, UNKNOWN_ADDRESS);
+    };
+    let here = SocketAddr::new(*ip, at.port());
+    match reached(here) {
+        Ok(true) => Finding::ok("listen", NAME, format!("It listens on {}.", proxy.listen)),
+        _ => Finding::not_checked(
+            "listen",
+            NAME,
+            format!(
+                "Nobody listens at {here} yet. Does Anteroom run with this configuration? A new address needs a restart."
+            ),
+        ),
     }
 }
 
@@ -127,16 +144,31 @@ fn app(config: &Config, addresses: &[IpAddr]) -> Finding {
     if servers.is_empty() {
         return not_checked("There is no reverse proxy: proxy.upstream is not set.".into());
     }
-    if let Some(silent) = ports.iter().find(|at| !reached(**at)) {
+    if let Some(silent) = ports.iter().find(|at| !matches!(reached(**at), Ok(true))) {
         return not_checked(format!("Nobody listens at {silent} yet. Ask again when the app is up."));
     }
     if addresses.is_empty() && !ports.is_empty() {
-        return not_checked("The pod's own address is not known. Give it with --address.".into());
+        return not_checked(UNKNOWN_ADDRESS.into());
     }
-    let outside = ports.iter().flat_map(|at| addresses.iter().map(|ip| SocketAddr::new(*ip, at.port())));
-    let open: Vec<String> = outside.filter(|at| reached(*at)).map(|at| at.to_string()).collect();
+    if let Some(foreign) = addresses.iter().find(|address| !is_own(**address)) {
+        return not_checked(format!("{foreign} is no address of this pod."));
+    }
+    let (mut open, mut unclear) = (Vec::new(), None);
+    for (at, ip) in ports.iter().flat_map(|at| addresses.iter().map(move |ip| (at, ip))) {
+        let outside = SocketAddr::new(*ip, at.port());
+        match reached(outside) {
+            Ok(true) => open.push(outside.to_string()),
+            Ok(false) => {}
+            Err(error) => {
+                unclear = Some(format!("Whether somebody listens at {outside} is not clear: {error}."))
+            }
+        }
+    }
     if open.is_empty() {
-        return Finding::ok("app", NAME, "Nobody outside of the pod gets around Anteroom.");
+        return unclear.map_or_else(
+            || Finding::ok("app", NAME, "Nobody outside of the pod gets around Anteroom."),
+            not_checked,
+        );
     }
     let meaning = format!(
         "The app answers at {}: every pod that reaches this one gets around Anteroom and can say who it is. Let the app listen \
@@ -173,16 +205,23 @@ fn service(config: &Config, name: Option<&str>) -> Finding {
     }
     let meaning = format!(
         "{name} leads to something else than Anteroom, the app most likely: it answered {status} where Anteroom says who is \
-         signed in. Set the Service's targetPort to Anteroom's port, for its first port by: kubectl patch service \
-         {} --type=json -p '[{{\"op\":\"replace\",\"path\":\"/spec/ports/0/targetPort\",\"value\":4180}}]'",
-        short(name)
+         signed in. Set the Service's targetPort to Anteroom's port{}",
+        patch(name)
     );
     Finding::problem("service", NAME, meaning, &[])
 }
 
-/// A Service's name as the cluster knows it, in its own namespace.
-fn short(name: &str) -> &str {
-    name.split(['.', ':']).next().unwrap_or(name)
+/// The command that does so, where the Service's name is known: in its own namespace, so without the rest.
+fn patch(name: &str) -> String {
+    let host = plain(name);
+    if host.parse::<SocketAddr>().is_ok() || host.parse::<IpAddr>().is_ok() {
+        return ".".into();
+    }
+    let short = host.split(['.', ':']).next().unwrap_or(host);
+    format!(
+        ", for its first port by: kubectl patch service {short} --type=json -p \
+         '[{{\"op\":\"replace\",\"path\":\"/spec/ports/0/targetPort\",\"value\":4180}}]'"
+    )
 }
 
 fn probes(config: &Config, addresses: &[IpAddr]) -> Vec<Finding> {
@@ -200,11 +239,7 @@ fn probes(config: &Config, addresses: &[IpAddr]) -> Vec<Finding> {
     let own = Some(probes.listen.ip()).filter(|ip| !ip.is_unspecified());
     match own.as_ref().or(addresses.first()) {
         Some(ip) => probes.paths.iter().map(|path| probe(at(ip), path, probes)).collect(),
-        None => vec![Finding::not_checked(
-            "probes",
-            NAME,
-            "The pod's own address is not known. Give it with --address.",
-        )],
+        None => vec![Finding::not_checked("probes", NAME, UNKNOWN_ADDRESS)],
     }
 }
 
@@ -233,6 +268,23 @@ fn probe(at: SocketAddr, path: &str, probes: &Probes) -> Finding {
                 "Nobody answers at {at}: {error}. Does Anteroom run with this configuration? A new listener needs a restart."
             );
             Finding::problem("probes", &name, meaning, &[])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_names_a_service_and_no_address() {
+        for name in
+            ["wiki", "wiki:8080", "wiki.team.svc.cluster.local:80", "http://wiki/", "http://wiki.team"]
+        {
+            assert!(patch(name).contains("patch service wiki --type"), "{name}: {}", patch(name));
+        }
+        for name in ["10.0.0.1", "10.0.0.1:80", "http://10.0.0.1:80/", "fd00::1", "[fd00::1]:80"] {
+            assert_eq!(patch(name), ".", "{name}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One question over plain HTTP/1.1 (RFC 9112), bounded in time and size; and whether somebody listens at all.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -17,14 +17,28 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
-/// Whether somebody listens there.
-pub(super) fn reached(at: SocketAddr) -> bool {
-    TcpStream::connect_timeout(&at, PATIENCE).is_ok()
+/// Whether somebody listens there. An error is neither: nobody has said no.
+pub(super) fn reached(at: SocketAddr) -> io::Result<bool> {
+    match TcpStream::connect_timeout(&at, PATIENCE) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an address is this pod's: one can listen there.
+pub(super) fn is_own(address: IpAddr) -> bool {
+    TcpListener::bind((address, 0)).is_ok()
+}
+
+/// A Service as people name it, without what would make a URL of it.
+pub(super) fn plain(name: &str) -> &str {
+    name.strip_prefix("http://").unwrap_or(name).trim_end_matches('/')
 }
 
 /// `NAME` or `NAME:PORT`; the port of http without one.
 pub(super) fn resolve(name: &str) -> io::Result<Vec<SocketAddr>> {
-    let plain = name.strip_prefix("http://").unwrap_or(name).trim_end_matches('/');
+    let plain = plain(name);
     if let Ok(at) = plain.parse::<SocketAddr>() {
         return Ok(vec![at]);
     }
