@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Proxy, tls};
-use url::Url;
+use reqwest::{Client, NoProxy, Proxy, tls};
+use url::{Host, Url};
 
 use super::settings::SetupError;
 use super::{AtlassianError, Place};
@@ -23,9 +23,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(super) struct Http {
     client: Client,
-    /// Whether a proxy stands between.
+    /// Whether a proxy stands between us and what is not on loopback.
     proxied: bool,
 }
+
+/// A proxy's loopback is not ours.
+const DIRECT: &str = "localhost,127.0.0.0/8,::1";
 
 impl Http {
     /// A client for these base URLs. Certificates are checked against the system's CAs.
@@ -54,10 +57,11 @@ impl Http {
             SetupError::Client(layers(&e).last().map_or_else(String::new, ToString::to_string))
         };
         if let Some(proxy) = https_proxy {
-            builder = builder.proxy(Proxy::https(proxy.as_str()).map_err(unable)?);
+            let proxy = Proxy::https(proxy.as_str()).map_err(unable)?;
+            builder = builder.proxy(proxy.no_proxy(NoProxy::from_string(DIRECT)));
         }
         let client = builder.build().map_err(unable)?;
-        Ok(Self { client, proxied: https_proxy.is_some() })
+        Ok(Self { client, proxied: https_proxy.is_some() && bases.into_iter().all(leaves) })
     }
 
     /// One call; at most `limit` bytes of body. Answers that say nothing about the request (redirects, 429, 5xx) are
@@ -69,8 +73,8 @@ impl Http {
         limit: usize,
     ) -> Result<Response<Vec<u8>>, AtlassianError> {
         let failed = |error: &reqwest::Error| {
-            let through =
-                if self.proxied && error.is_connect() { ", through atlassian.https_proxy" } else { "" };
+            let stopped = error.is_connect() || error.is_timeout();
+            let through = if self.proxied && stopped { ", through atlassian.https_proxy" } else { "" };
             AtlassianError::Unavailable { place, cause: kind(error) + through }
         };
         let absurd = |cause: String| AtlassianError::Unintelligible { place, cause };
@@ -97,6 +101,17 @@ impl Http {
     }
 }
 
+/// Whether calls to it go through the proxy, if there is one.
+fn leaves(base: &Url) -> bool {
+    let here = match base.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    base.scheme() == "https" && !here
+}
+
 /// What kind of failure it was, in words that name no address.
 fn kind(error: &reqwest::Error) -> String {
     if let Some(tls) = layers(error).find_map(|e| e.downcast_ref::<rustls::Error>()) {
@@ -105,7 +120,13 @@ fn kind(error: &reqwest::Error) -> String {
             _ => "the TLS handshake failed".into(),
         };
     }
-    let what = if error.is_timeout() {
+    // The tunnel's errors have no type that others could name.
+    let says = |words: &str| layers(error).any(|e| e.to_string() == words);
+    let what = if says("tunnel error: proxy authorization required") {
+        "the proxy wants a user and a password, which Anteroom does not send"
+    } else if says("tunnel error: unsuccessful") {
+        "the proxy refuses the tunnel"
+    } else if error.is_timeout() {
         "no complete answer in time"
     } else if error.is_dns() {
         "its name could not be resolved"
@@ -126,4 +147,32 @@ fn layers<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
         Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
         None => error.source(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_on_loopback_is_not_asked_for_through_the_proxy() {
+        let (proxy, here) = (
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        );
+        let (at, port) = (proxy.local_addr().unwrap(), here.local_addr().unwrap().port());
+        let at = Url::parse(&format!("http://{at}")).unwrap();
+        for (host, direct) in [("127.0.0.1", true), ("localhost", true), ("auth.test.invalid", false)] {
+            let base = Url::parse(&format!("https://{host}:{port}")).unwrap();
+            let http = Http::new([&base, &base], Some(&at), Duration::from_secs(20)).unwrap();
+            assert_eq!(http.proxied, !direct, "{host}");
+            let request = Request::get(base.as_str()).body(Vec::new()).unwrap();
+            tokio::select! {
+                _ = http.call(Place::Token, request, 100) => panic!("nobody answers"),
+                _ = here.accept() => assert!(direct, "{host}"),
+                _ = proxy.accept() => assert!(!direct, "{host}"),
+            }
+        }
+    }
 }

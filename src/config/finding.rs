@@ -204,9 +204,9 @@ impl Mistake {
         self
     }
 
-    /// The value may be shown unless it could hold a user name and a password.
+    /// The value may be shown unless it could hold a user name and a password, or a token.
     pub(super) fn showing_the_url(mut self, url: &str) -> Self {
-        self.shown = !url.contains('@');
+        self.shown = !url.contains(['@', '%', '?', '#']);
         self
     }
 

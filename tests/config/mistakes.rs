@@ -136,6 +136,21 @@ fn each_mistake_has_its_code_and_its_place() {
         ),
         (
             "client_id",
+            "client_id = \"x\"\nhttps_proxy = \"http://me:word%40proxy.example:3128\"",
+            "config.https-proxy atlassian.https_proxy @anteroom.toml:4:1",
+        ),
+        (
+            "client_id",
+            "client_id = \"x\"\nhttps_proxy = \"http:proxy.example:3128\"",
+            "config.https-proxy atlassian.https_proxy @anteroom.toml:4:15",
+        ),
+        (
+            "client_id",
+            "client_id = \"x\"\nhttps_proxy = \"http://proxy.example:0\"",
+            "config.https-proxy atlassian.https_proxy @anteroom.toml:4:15",
+        ),
+        (
+            "client_id",
             "client_id = \"x\"\ncallback_path = \"/_anteroom/cb\"",
             "config.callback-path atlassian.callback_path @anteroom.toml:4:17",
         ),

@@ -69,6 +69,20 @@ async fn tunnels(issued: &Issued, emulator: SocketAddr) -> Tunnels {
     Tunnels { address, read }
 }
 
+/// A proxy that opens none.
+async fn refusing(answer: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            head(&mut client).await;
+            let refusal = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+            client.write_all(refusal.as_bytes()).await.unwrap();
+        }
+    });
+    address
+}
+
 /// Begins to sign in and goes on at the emulator, where a browser would be at Atlassian.
 async fn sign_in(house: &House) -> (Person, Page) {
     let mut ada = Person::new();
@@ -124,5 +138,14 @@ async fn sign_in_goes_through_the_proxy_and_tells_it_nothing() {
     let (_, page) = sign_in(&house).await;
     assert!(page.body.contains("atlassian.unavailable"), "{}", page.body);
     says(&process, "through atlassian.https_proxy").await;
+    for (answer, said) in [
+        ("407 Proxy Authentication Required", "the proxy wants a user and a password"),
+        ("403 Forbidden", "the proxy refuses the tunnel"),
+    ] {
+        behind(&house, refusing(answer).await);
+        house.hang_up(&process, "applied").await;
+        sign_in(&house).await;
+        assert!(says(&process, said).await.contains("through atlassian.https_proxy"), "{said}");
+    }
     assert_eq!(house.ask(&ada, "/").await.status, 200, "who is in stays in");
 }

@@ -236,7 +236,10 @@ fn base_url(key: &str, text: &str, check: &mut Check<'_>) -> Option<Url> {
 /// The inner `None`: there is none.
 fn https_proxy(text: Option<&str>, check: &mut Check<'_>) -> Option<Option<Url>> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Some(None) };
-    let url = Url::parse(text).ok().filter(|url| url.scheme() == "http" && is_bare(url));
+    // What a reader of URLs would put right in silence is a slip here.
+    let as_written = text.starts_with("http://") && !text.contains(|c: char| c == '\\' || c.is_whitespace());
+    let plain = |url: &Url| as_written && url.port() != Some(0);
+    let url = Url::parse(text).ok().filter(|url| url.scheme() == "http" && is_bare(url) && plain(url));
     url.map(Some).or_else(|| {
         let mistake = Mistake::new(
             "config.https-proxy",
