@@ -4,7 +4,7 @@
 
 use super::super::yaml::{Node, Value};
 use super::super::{Refusal, Sidecar, sidecar};
-use super::Notes;
+use super::notes::Notes;
 
 /// What this command, or somebody after it, has put there.
 #[derive(Debug, Default)]
@@ -62,6 +62,15 @@ impl Before {
                     different.push(key);
                 }
             }
+        }
+        let image = |of: &Node| {
+            of.get("image", "containers").map(|found| found.and_then(Node::text).map(str::to_owned))
+        };
+        let (before, now) = (image(old)?, image(fresh)?);
+        if let (Some(before), Some(now)) = (&before, &now)
+            && before != now
+        {
+            notes.done.push(format!("Anteroom's image is {now}; it was {before} (--image)"));
         }
         if !different.is_empty() {
             notes.done.push(format!(

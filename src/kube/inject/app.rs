@@ -75,6 +75,12 @@ pub(super) fn find(containers: &[&Node], neighbours: &[&Node], wishes: &Wishes) 
     Ok(App { container: app.0.clone(), port, port_names })
 }
 
+/// The names that a container's own ports with this number have. Probes know no others; Services know those of all containers.
+pub(super) fn names_at(container: &Node, number: u16) -> Result<Vec<String>, Refusal> {
+    let at = |port: Port| (port.number == number).then_some(port.name).flatten();
+    Ok(ports(container)?.into_iter().filter_map(at).collect())
+}
+
 fn apart(container: &str, declared: &Port, app_port: u16) -> Result<(), Refusal> {
     if [sidecar::HTTP.1, sidecar::OPS.1, sidecar::PROBES.1].contains(&declared.number) {
         return Err(taken(container, declared.number, declared.line));
@@ -95,6 +101,19 @@ fn taken(container: &str, port: u16, line: usize) -> Refusal {
     let what = format!("the container `{container}` listens on port {port}");
     Refusal::new(what, "That is a port of Anteroom's (4180, 4181, 4183): let the app listen elsewhere")
         .at(line)
+}
+
+/// Containers, other than Anteroom, and their ports that are opened on the node.
+pub(super) fn on_the_node(spec: &Node) -> Result<Vec<(String, u16)>, Refusal> {
+    let mut found = Vec::new();
+    for list in ["containers", "initContainers"] {
+        for container in spec.get(list, "spec")?.map(|l| l.items(list)).transpose()?.unwrap_or_default() {
+            let name = container.get("name", list)?.and_then(Node::text).unwrap_or_default();
+            let open = ports(container)?.into_iter().filter(|port| port.on_node);
+            found.extend(open.map(|port| (name.to_owned(), port.number)));
+        }
+    }
+    Ok(found)
 }
 
 fn ports(container: &Node) -> Result<Vec<Port>, Refusal> {

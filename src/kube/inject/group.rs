@@ -7,7 +7,7 @@
 
 use super::super::yaml::{Node, Value};
 use super::super::{Refusal, sidecar};
-use super::Notes;
+use super::notes::Notes;
 
 /// Volumes that a group changes nothing of that an app could mind.
 const INDIFFERENT: [&str; 4] = ["configMap", "emptyDir", "downwardAPI", "hostPath"];

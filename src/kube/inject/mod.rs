@@ -7,6 +7,7 @@
 //! | `again` | what stays of an Anteroom that is in the pod already? |
 //! | `app` | which container is the app, and how is it reached? |
 //! | `group` | how does Anteroom read its secrets without everybody else being able to? |
+//! | `notes` | what is told? |
 //! | `policy` | does a NetworkPolicy let anybody reach Anteroom? |
 //! | `probes` | how does the kubelet still reach the app? |
 //! | `service` | how do requests arrive at Anteroom instead of the app? |
@@ -19,13 +20,14 @@ mod again;
 mod app;
 mod find;
 mod group;
+mod notes;
 mod pod;
 mod policy;
 mod probes;
 mod service;
 
-use std::fmt::Write as _;
-
+use self::notes::Notes;
+use self::policy::Admitted;
 use super::yaml::Stream;
 use super::{Refusal, Sidecar};
 
@@ -56,13 +58,6 @@ pub struct Injected {
     pub notes: String,
 }
 
-/// What is to be told.
-#[derive(Debug, Default)]
-struct Notes {
-    done: Vec<String>,
-    left: Vec<String>,
-}
-
 /// Puts Anteroom beside the app.
 ///
 /// # Errors
@@ -74,8 +69,8 @@ pub fn inject(text: &str, wishes: &Wishes) -> Result<Injected, Refusal> {
     let beside = pod::inject(place.of(&mut stream)?, &place.kind, wishes, &mut notes)?;
     for (place, name) in find::services(&stream)? {
         let asked = wishes.service.as_ref() == Some(&name);
-        let leads =
-            place.look(&stream).map(|service| service::leads(service, &beside)).transpose()?.flatten();
+        let near = place.look(&stream).filter(|service| beside.is_near(service));
+        let leads = near.map(|service| service::leads(service, &beside)).transpose()?.flatten();
         let Some(leads) = leads.filter(|leads| !asked || leads.to_the_app || leads.to_anteroom) else {
             if asked {
                 return Err(service::elsewhere(&name, &beside));
@@ -94,70 +89,16 @@ pub fn inject(text: &str, wishes: &Wishes) -> Result<Injected, Refusal> {
         let remedy = "Give its file along with the workload's, or set targetPort: 4180 where it is written";
         return Err(Refusal::new(what, remedy));
     }
+    let mut admitted = Admitted::default();
     for (place, name) in find::policies(&stream)? {
-        let closed = place.look(&stream).map(|policy| policy::closes(policy, &beside)).transpose()?;
-        let closed: Vec<String> = closed.unwrap_or_default().iter().map(u16::to_string).collect();
-        if !closed.is_empty() {
-            notes.left.push(format!(
-                "NetworkPolicy {name} does not admit port {} of these pods: let it, in place of the app's own.",
-                closed.join(" and ")
-            ));
+        if let Some(policy) = place.look(&stream).filter(|policy| beside.is_near(policy)) {
+            admitted.add(name, policy, &beside)?;
         }
     }
+    notes.policies(&admitted, &admitted.closed(&beside));
     let none_seen = !notes.done.iter().chain(&notes.left).any(|note| note.starts_with("Service "));
     beside.what_is_left(none_seen, &mut notes);
     Ok(Injected { yaml: stream.write()?, notes: notes.text() })
-}
-
-impl Notes {
-    /// Where the requests of a Service go by now.
-    fn service(&mut self, name: &str, leads: &service::Leads, pointed: bool) {
-        if leads.headless {
-            return self.left.push(format!(
-                "Service {name} is headless: its name leads to the pods themselves, whatever its targetPort. People need \
-                 another Service, with targetPort: 4180."
-            ));
-        }
-        match leads {
-            service::Leads { to_the_app: true, .. } if pointed => {
-                self.done.push(format!("Service {name}: its requests go to Anteroom (targetPort 4180)"));
-            }
-            service::Leads { to_the_app: true, .. } => self.left.push(format!(
-                "Service {name} still sends requests to the app itself: run this again with --service {name}, or set its \
-                 targetPort to 4180."
-            )),
-            service::Leads { to_anteroom: true, .. } => {
-                self.done.push(format!("Service {name}: its requests go to Anteroom already"));
-            }
-            _ => {}
-        }
-        if !leads.elsewhere.is_empty() {
-            self.left.push(format!(
-                "Service {name} leads to {} of these pods too, where Anteroom is not asked: see that nobody gets to the app by \
-                 that.",
-                match leads.elsewhere.as_slice() {
-                    [one] => format!("port {one}"),
-                    several => format!("ports {}", several.join(", ")),
-                }
-            ));
-        }
-    }
-
-    fn text(&self) -> String {
-        let mut text = String::new();
-        for (title, lines) in [("Done:", &self.done), ("Left to do:", &self.left)] {
-            if lines.is_empty() {
-                continue;
-            }
-            let _ = writeln!(text, "{title}");
-            for line in lines {
-                // Line feeds are ours; the rest is from a manifest.
-                let plain: String = line.chars().filter(|c| *c == '\n' || !c.is_control()).collect();
-                let _ = writeln!(text, "- {}", plain.replace('\n', "\n  "));
-            }
-        }
-        text
-    }
 }
 
 #[cfg(test)]

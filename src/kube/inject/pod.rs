@@ -5,7 +5,8 @@ use super::super::yaml::{Node, Value};
 use super::super::{Refusal, sidecar};
 use super::again::{Before, is_ours};
 use super::app::{self, App};
-use super::{Notes, Wishes, group, probes};
+use super::notes::Notes;
+use super::{Wishes, group, probes};
 
 /// At the pod: that this command has put Anteroom there, and in which version. It may then take it out again.
 const MARK: &str = "anteroom.dev/injected";
@@ -22,6 +23,7 @@ pub(super) struct Beside {
     pub(super) app: App,
     /// The pod's labels.
     pub(super) labels: Vec<(String, String)>,
+    namespace: Option<String>,
     probe_paths: Vec<String>,
     several: bool,
 }
@@ -42,6 +44,7 @@ pub(super) fn inject(
         }
         None => String::new(),
     };
+    let namespace = namespace(workload);
     let (several, claims) = (several(workload, kind)?, claims(workload, kind)?);
     let pod = match kind {
         "Pod" => workload,
@@ -114,7 +117,8 @@ pub(super) fn inject(
     let how =
         if sidecar.native { "as a native sidecar (Kubernetes 1.29 or later)" } else { "as a container" };
     notes.done.insert(0, format!("{kind} {name}: Anteroom is in the pod, {how}, before port {}", app.port));
-    Ok(Beside { app, labels, probe_paths, several })
+    told_of(spec, &app, notes)?;
+    Ok(Beside { app, labels, namespace, probe_paths, several })
 }
 
 impl Beside {
@@ -126,6 +130,11 @@ impl Beside {
     /// Whether the pods have this label.
     pub(super) fn has_label(&self, key: &Node, value: &Node) -> bool {
         self.labels.iter().any(|(k, v)| Some(k.as_str()) == key.text() && Some(v.as_str()) == value.text())
+    }
+
+    /// Whether something else is in these pods' namespace, as far as both say where they are.
+    pub(super) fn is_near(&self, other: &Node) -> bool {
+        self.namespace.is_none() || namespace(other).is_none_or(|there| Some(there) == self.namespace)
     }
 
     /// What no manifest of this kind can say.
@@ -199,14 +208,38 @@ fn fit_for_it(spec: &Node) -> Result<(), Refusal> {
     }
     let os = spec.get("os", "spec")?.map(|os| os.get("name", "os")).transpose()?.flatten();
     let selector = spec.get("nodeSelector", "spec")?;
-    let node = selector.map(|node| node.get("kubernetes.io/os", "nodeSelector")).transpose()?.flatten();
-    if let Some(os) = os.into_iter().chain(node).find(|os| os.text() == Some("windows")) {
+    let node = |key| selector.map(|node| node.get(key, "nodeSelector")).transpose().map(Option::flatten);
+    let nodes = [node("kubernetes.io/os")?, node("beta.kubernetes.io/os")?].into_iter().flatten();
+    if let Some(os) = os.into_iter().chain(nodes).find(|os| os.text() == Some("windows")) {
         let remedy = "Run Anteroom in a Deployment of its own in front of the app";
         return Err(
             Refusal::new("the pod runs on Windows, and Anteroom's image on Linux", remedy).at(os.line)
         );
     }
     Ok(())
+}
+
+/// Other ways past Anteroom, which may be meant.
+fn told_of(spec: &Node, app: &App, notes: &mut Notes) -> Result<(), Refusal> {
+    for (container, port) in app::on_the_node(spec)? {
+        notes.left.push(format!(
+            "The container {container} opens port {port} on the node (hostPort), where Anteroom is not asked: see that nobody gets \
+             to the app by that."
+        ));
+    }
+    if spec.get("shareProcessNamespace", "spec")?.is_some_and(|shared| !shared.is_false()) {
+        notes.left.push(format!(
+            "The pod's containers see each other's processes (shareProcessNamespace): one that runs as root, or as Anteroom's user, \
+             reads Anteroom's secrets. See that {} runs as another user.",
+            app.container
+        ));
+    }
+    Ok(())
+}
+
+fn namespace(object: &Node) -> Option<String> {
+    let metadata = object.get("metadata", "object").ok().flatten()?;
+    Some(metadata.get("namespace", "metadata").ok().flatten()?.text()?.to_owned())
 }
 
 /// Marks the pod; says whether it was marked before.

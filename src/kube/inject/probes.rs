@@ -4,8 +4,8 @@
 
 use super::super::yaml::Node;
 use super::super::{Refusal, sidecar};
-use super::Notes;
 use super::app::{self, App};
+use super::notes::Notes;
 
 const KINDS: [&str; 3] = ["startupProbe", "livenessProbe", "readinessProbe"];
 
@@ -20,11 +20,15 @@ pub(super) fn redirect(
     notes: &mut Notes,
 ) -> Result<(), Refusal> {
     let name = container.get("name", "containers")?.and_then(Node::text).unwrap_or_default().to_owned();
+    let names = app::names_at(container, app.port)?;
+    let asks_the_app = |question: &Node, kind: &str| -> Result<bool, Refusal> {
+        Ok(question.get("port", kind)?.is_some_and(|port| app::is_at(port, app.port, &names)))
+    };
     for kind in KINDS {
         let Some(probe) = container.get(kind, "containers")? else { continue };
         for other in ["tcpSocket", "grpc"] {
             if let Some(question) = probe.get(other, kind)?
-                && asks_the_app(question, other, app)?
+                && asks_the_app(question, other)?
             {
                 let what = format!(
                     "the {kind} of `{name}` is a {other} probe of the app's port, which nobody outside of the pod will \
@@ -37,7 +41,7 @@ pub(super) fn redirect(
         let Some(question) = probe.get("httpGet", kind)? else { continue };
         let through =
             question.get("port", "httpGet")?.and_then(Node::number) == Some(sidecar::PROBES.1.into());
-        if !through && !asks_the_app(question, "httpGet", app)? {
+        if !through && !asks_the_app(question, "httpGet")? {
             continue;
         }
         let path = path(question, &name, kind)?;
@@ -63,11 +67,7 @@ pub(super) fn redirect(
             notes.done.push(format!("{kind} of {name}: asks through Anteroom (port {})", sidecar::PROBES.1));
         }
     }
-    hooks(container, &name, app)
-}
-
-fn asks_the_app(question: &Node, kind: &str, app: &App) -> Result<bool, Refusal> {
-    Ok(question.get("port", kind)?.is_some_and(|port| app::is_at(port, app.port, &app.port_names)))
+    hooks(container, &name, asks_the_app)
 }
 
 /// The path, which has to be one that `proxy.probes.paths` takes.
@@ -100,13 +100,17 @@ fn turn(container: &mut Node, kind: &str) -> Result<(), Refusal> {
 }
 
 /// Lifecycle hooks knock at the pod's address too, and are no probes.
-fn hooks(container: &Node, name: &str, app: &App) -> Result<(), Refusal> {
+fn hooks(
+    container: &Node,
+    name: &str,
+    asks_the_app: impl Fn(&Node, &str) -> Result<bool, Refusal>,
+) -> Result<(), Refusal> {
     let Some(lifecycle) = container.get("lifecycle", "containers")? else { return Ok(()) };
     for hook in ["postStart", "preStop"] {
         let Some(action) = lifecycle.get(hook, "lifecycle")? else { continue };
         for kind in ["httpGet", "tcpSocket"] {
             if let Some(question) = action.get(kind, hook)?
-                && asks_the_app(question, kind, app)?
+                && asks_the_app(question, kind)?
             {
                 let what = format!(
                     "the {hook} hook of `{name}` calls the app's port, which nobody outside of the pod will reach once the app \

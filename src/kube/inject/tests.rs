@@ -96,6 +96,7 @@ fn what_would_guard_nothing_is_refused() {
         ("hostNetwork: yes", PORT, "hostNetwork"),
         ("os: {name: windows}", PORT, "Windows"),
         ("nodeSelector: {kubernetes.io/os: windows}", PORT, "Windows"),
+        ("nodeSelector: {beta.kubernetes.io/os: windows}", PORT, "Windows"),
         (
             "initContainers: [{name: p, restartPolicy: Always, ports: [{containerPort: 4180}]}]",
             PORT,
@@ -151,6 +152,10 @@ fn what_was_chosen_before_stays_and_what_goes_is_said() {
         "{}",
         again.notes
     );
+    let newer =
+        Wishes { sidecar: Sidecar { image: "x/y:2".into(), ..Sidecar::default() }, ..Wishes::default() };
+    let notes = inject(&again.yaml, &newer).unwrap().notes;
+    assert!(notes.contains("Anteroom's image is x/y:2; it was "), "{notes}");
     let quiet = inject(&again.yaml, &Wishes::default()).unwrap();
     assert!(quiet.yaml == again.yaml && !quiet.notes.contains("different in"), "{}", quiet.notes);
     let named =
@@ -202,11 +207,68 @@ fn a_policy_that_was_written_for_the_app_is_named() {
         ("podSelector: {}, ingress: [{from: []}]", None),
         ("podSelector: {matchLabels: {app: other}}, ingress: [{ports: [{port: 8080}]}]", None),
         ("podSelector: {}, policyTypes: [Egress]", None),
+        ("podSelector: {}, ingress: [{ports: []}]", None),
+        ("podSelector: {}, ingress: [{ports: [{port: 4000, endPort: 5000}]}]", None),
+        ("podSelector: {}, ingress: [{ports: [{port: 4180, protocol: UDP}]}]", Some("port 4180 and 4183")),
+        ("podSelector: {}, policyTypes: [Ingress]", Some("port 4180 and 4183")),
+        ("podSelector: {}, ingress: []", Some("port 4180 and 4183")),
     ] {
         let notes = inject(&policy(spec), &Wishes::default()).unwrap().notes;
         assert_eq!(notes.contains("NetworkPolicy np"), said.is_some(), "{spec}: {notes}");
         assert!(notes.contains(said.unwrap_or_default()), "{spec}: {notes}");
     }
+    // One denies everything, another admits: together they admit.
+    let deny = policy("podSelector: {}, policyTypes: [Ingress]");
+    let and = |spec: &str| {
+        let other = policy(spec);
+        let other = other.split_once("---").unwrap().1.replace("np", "other");
+        inject(&format!("{deny}---{other}"), &Wishes::default()).unwrap().notes
+    };
+    assert!(
+        !and("podSelector: {}, ingress: [{ports: [{port: 4180}, {port: 4183}]}]").contains("NetworkPolic")
+    );
+    let closed = and("podSelector: {}, ingress: [{ports: [{port: 4183}]}]");
+    assert!(closed.contains("None of the NetworkPolicies np, other admits port 4180 of"), "{closed}");
+}
+
+/// A name of a port is looked up among those of the container that is asked.
+#[test]
+fn a_neighbours_probe_stays_though_its_port_has_the_name_of_the_apps() {
+    let probe =
+        "livenessProbe: {httpGet: {path: /metrics, port: web}}, startupProbe: {tcpSocket: {port: web}}";
+    let text = app("", PORT)
+        + &format!("      - {{name: exporter, ports: [{{name: web, containerPort: 9100}}], {probe}}}\n");
+    let wishes = Wishes { container: Some("wiki".into()), ..Wishes::default() };
+    let done = inject(&text, &wishes).unwrap();
+    assert!(!done.yaml.contains("4183") && !done.notes.contains("[proxy.probes]"), "{}", done.notes);
+}
+
+#[test]
+fn other_ways_past_it_are_told() {
+    let wishes = Wishes { container: Some("wiki".into()), ..Wishes::default() };
+    let neighbour = "      - {name: nginx, ports: [{containerPort: 80, hostPort: 80}]}\n";
+    let notes = inject(&(app("", PORT) + neighbour), &wishes).unwrap().notes;
+    assert!(notes.contains("The container nginx opens port 80 on the node"), "{notes}");
+    let notes = inject(&app("shareProcessNamespace: true", PORT), &wishes).unwrap().notes;
+    assert!(notes.contains("shareProcessNamespace"), "{notes}");
+}
+
+#[test]
+fn what_is_in_another_namespace_is_somebody_elses() {
+    let within = |text: &str, name: &str| {
+        text.replace("  name: wiki\nspec", &format!("  name: wiki\n  namespace: {name}\nspec"))
+    };
+    let of = |namespace: &str| {
+        format!(
+            "{}---\napiVersion: v1\nkind: Service\nmetadata: {{name: s, namespace: {namespace}}}\nspec: {{selector: {{app: wiki}}, \
+             ports: [{{port: 8080}}]}}\n",
+            within(&app("", PORT), "a")
+        )
+    };
+    let asked = Wishes { service: Some("s".into()), ..Wishes::default() };
+    assert!(inject(&of("a"), &asked).unwrap().notes.contains("its requests go to Anteroom"));
+    assert!(refusal(&of("b"), &asked).contains("does not lead to"));
+    assert!(inject(&of("b"), &Wishes::default()).unwrap().notes.contains("which is not in the input"));
 }
 
 #[test]
