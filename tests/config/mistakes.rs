@@ -136,6 +136,16 @@ fn each_mistake_has_its_code_and_its_place() {
         ),
         (
             "client_id",
+            "client_id = \"x\"\nhttps_proxy = \"http://me@proxy.example:3128\"",
+            "config.https-proxy atlassian.https_proxy @anteroom.toml:4:1",
+        ),
+        (
+            "client_id",
+            "client_id = \"x\"\nhttps_proxy = \"http://:word@proxy.example:3128\"",
+            "config.https-proxy atlassian.https_proxy @anteroom.toml:4:1",
+        ),
+        (
+            "client_id",
             "client_id = \"x\"\nhttps_proxy = \"http://me:word%40proxy.example:3128\"",
             "config.https-proxy atlassian.https_proxy @anteroom.toml:4:1",
         ),

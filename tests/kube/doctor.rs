@@ -39,9 +39,12 @@ fn checked(
     more: &str,
     arguments: &[&str],
 ) -> (i32, Vec<(String, String, String)>) {
-    let folder = configured(upstream, probes, more);
+    looked(&configured(upstream, probes, more), arguments)
+}
+
+fn looked(folder: &TempDir, arguments: &[&str]) -> (i32, Vec<(String, String, String)>) {
     let arguments = [&["--format", "json", "--address", POD], arguments].concat();
-    let output = doctor(&folder, &arguments, &[]);
+    let output = doctor(folder, &arguments, &[]);
     let said: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     let field = |check: &Value, name: &str| check[name].as_str().unwrap().to_owned();
@@ -64,6 +67,21 @@ fn on_every_address(answer: String) -> SocketAddr {
     std::thread::spawn(move || {
         while let Ok((mut stream, _)) = listener.accept() {
             let _gone = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(answer.as_bytes()));
+        }
+    });
+    address
+}
+
+/// Answers with a stream that goes on for longer than anybody waits.
+fn dripping() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _gone = stream.read(&mut [0; 4096]);
+        let _gone = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
+        while stream.write_all(b":\n").is_ok() {
+            std::thread::sleep(std::time::Duration::from_millis(200));
         }
     });
     address
@@ -124,12 +142,17 @@ async fn each_thing_that_is_missing_is_named() {
     says(&found, "service", "not_checked", "--service");
     says(&found, "probes", "note", "[proxy.probes]");
 
+    for (key, check) in [("ops", "listen"), ("proxy.probes", "probes")] {
+        let deaf = format!("[test.{key}]\nlisten = \"127.0.0.1:4999\"");
+        let (_, found) = ask(at, Some(nobody), &deaf, &["--profile", "test"]);
+        says(&found, check, "problem", &format!("{key}.listen"));
+    }
     let (_, found) = ask(at, None, "[test.proxy]\nlisten = \"unix:/run/a.sock\"", &["--profile", "test"]);
     says(&found, "listen", "problem", "unix:/run/a.sock, which the Service does not reach");
     let (_, found) = ask(at, None, "", &[]);
     says(&found, "listen", "not_checked", "Nobody listens at 127.0.0.2:4180");
     // Where nobody says no, nobody has said yes: an address of somebody else's proves nothing.
-    let (_, found) = ask(at, None, "", &["--address", "192.0.2.77"]);
+    let (_, found) = ask(app.address(), None, "", &["--address", "192.0.2.77"]);
     says(&found, "app", "not_checked", "192.0.2.77 is no address of this pod");
 
     // Something else on the probe port: an app that fails, and one that knows no such path.
@@ -140,9 +163,41 @@ async fn each_thing_that_is_missing_is_named() {
         let (_, found) = ask(app.address(), Some(on_every_address(raw)), "", &[]);
         says(&found, "probes", "problem", meaning);
     }
-    let elsewhere = "[test.proxy]\nupstream = \"http://db.internal:80\"";
+    let elsewhere = "[test.proxy]\nupstream = \"http://192.0.2.1:80\"";
     let (_, found) = ask(app.address(), None, elsewhere, &["--profile", "test"]);
     says(&found, "app", "not_checked", "not in this pod");
+    let own = format!("[test.proxy]\nupstream = \"http://{POD}:80\"");
+    let (_, found) = ask(app.address(), None, &own, &["--profile", "test"]);
+    says(&found, "app", "problem", POD);
+
+    // What is unclear about one app says nothing for another.
+    for other in [format!("http://{nobody}"), "http://192.0.2.1:80".into()] {
+        let folder = configured(at, None, "");
+        let file = folder.path().join("anteroom.toml");
+        let one = std::fs::read_to_string(&file).unwrap();
+        let upstream = |name: &str, url: &str| {
+            format!("[[proxy.upstreams]]\nname = \"{name}\"\npath = \"/{name}\"\nservers = [\"{url}\"]\n")
+        };
+        let app = format!("http://{at}");
+        let without = one.replace(&format!("upstream = \"{app}\"\n"), "");
+        let two = format!("{without}{}{}", upstream("b", &other), upstream("a", &app));
+        std::fs::write(&file, two).unwrap();
+        let (code, found) = tokio::task::block_in_place(|| looked(&folder, &[]));
+        assert_eq!(code, 3, "{found:#?}");
+        says(&found, "app", "problem", &format!("{POD}:{}", at.port()));
+    }
+    // The app's second port, which nobody has named.
+    let (_, found) = ask(app.address(), None, "", &[]);
+    says(&found, "others", "note", &at.port().to_string());
+
+    // A Service that leads to another site's Anteroom, and one that never ends its answer.
+    let other = "{\"sign_in_url\": \"https://other.example/_anteroom/sign-in\"}";
+    let other = format!("HTTP/1.1 401 Unauthorized\r\nContent-Length: {}\r\n\r\n{other}", other.len());
+    let service = on_every_address(other).to_string();
+    let (_, found) = ask(app.address(), None, "", &["--service", &service]);
+    says(&found, "service", "problem", "another Anteroom");
+    let (_, found) = ask(app.address(), None, "", &["--service", &dripping().to_string()]);
+    says(&found, "service", "problem", "it answered 200");
 }
 
 #[test]

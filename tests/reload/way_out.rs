@@ -112,13 +112,17 @@ async fn sign_in_goes_through_the_proxy_and_tells_it_nothing() {
     let house = House::new().await;
     let emulator = house.emulator.base_url().socket_addrs(|| None).unwrap()[0];
     let tunnels = tunnels(&authority.issue("atlassian", &NAMES), emulator).await;
-    behind(&house, tunnels.address);
     let mut command = Command::new(env!("CARGO_BIN_EXE_anteroom"));
     command.arg("run").current_dir(house.folder.path()).env("SSL_CERT_FILE", authority.ca_file());
     // Not heeded: nobody listens there.
-    command.env("HTTPS_PROXY", format!("http://{}", free_address()));
+    for variable in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"] {
+        command.env(variable, format!("http://{}", free_address()));
+    }
     let process = Process::start("anteroom", command, "cargo build");
     says(&process, "\"listening\"").await;
+    house.ada().await;
+    behind(&house, tunnels.address);
+    house.hang_up(&process, "applied").await;
 
     let (ada, _) = sign_in(&house).await;
     assert_eq!(house.ask(&ada, "/").await.status, 200, "signed in. It said:\n{}", process.output());

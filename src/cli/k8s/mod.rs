@@ -48,12 +48,14 @@ pub struct SidecarArgs {
 /// What Kubernetes takes as the name of an object: an RFC 1123 subdomain.
 fn object_name(text: &str) -> Result<String, String> {
     let end = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    let fits = text.len() <= 253 && end(text.chars().next()) && end(text.chars().next_back());
-    if fits && text.chars().all(inside) {
+    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let label = |label: &str| {
+        end(label.chars().next()) && end(label.chars().next_back()) && label.chars().all(inside)
+    };
+    if text.len() <= 253 && text.split('.').all(label) {
         return Ok(text.to_owned());
     }
-    Err("Kubernetes takes lower case letters, digits, - and ., of which the first and the last is a letter or a digit".into())
+    Err("Kubernetes takes lower case letters, digits, - and ., with a letter or a digit at the ends and beside each .".into())
 }
 
 impl SidecarArgs {
@@ -74,5 +76,23 @@ pub(super) fn k8s(args: &K8sArgs, terminal: &mut Terminal<'_>) -> io::Result<Exi
     match &args.command {
         K8sCommand::Container(args) => container::container(args, terminal),
         K8sCommand::Inject(args) => inject::inject(args, terminal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_objects() {
+        let long = "a".repeat(253);
+        for good in ["a", "wiki-secrets", "a.b-c.1", &long] {
+            assert_eq!(object_name(good).as_deref(), Ok(good));
+        }
+        let longer = "a".repeat(254);
+        for bad in ["", "A", "a b", "-a", "a-", ".a", "a.", "a..b", "a.-b", "a_b", "a\nb", "\u{e4}", &longer]
+        {
+            assert!(object_name(bad).is_err(), "{bad:?}");
+        }
     }
 }

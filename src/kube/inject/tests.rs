@@ -208,6 +208,7 @@ fn a_policy_that_was_written_for_the_app_is_named() {
         ("podSelector: {matchLabels: {app: other}}, ingress: [{ports: [{port: 8080}]}]", None),
         ("podSelector: {}, policyTypes: [Egress]", None),
         ("podSelector: {}, ingress: [{ports: []}]", None),
+        ("podSelector: {}, ingress: [{ports: [{protocol: TCP}]}]", None),
         ("podSelector: {}, ingress: [{ports: [{port: 4000, endPort: 5000}]}]", None),
         ("podSelector: {}, ingress: [{ports: [{port: 4180, protocol: UDP}]}]", Some("port 4180 and 4183")),
         ("podSelector: {}, policyTypes: [Ingress]", Some("port 4180 and 4183")),
@@ -229,6 +230,23 @@ fn a_policy_that_was_written_for_the_app_is_named() {
     );
     let closed = and("podSelector: {}, ingress: [{ports: [{port: 4183}]}]");
     assert!(closed.contains("None of the NetworkPolicies np, other admits port 4180 of"), "{closed}");
+}
+
+#[test]
+fn what_the_app_does_before_it_stops_stays() {
+    let own = format!("{PORT}\nlifecycle: {{preStop: {{exec: {{command: [sync]}}}}}}");
+    let done = inject(&app("", &own), &Wishes { app_pause: 6, ..Wishes::default() }).unwrap();
+    assert!(done.yaml.contains("sync") && !done.yaml.contains("sleep"), "{}", done.yaml);
+}
+
+#[test]
+fn the_label_is_the_workloads_name_where_that_fits() {
+    for (length, want) in [(63, "w".repeat(63)), (64, "anteroom".to_owned())] {
+        let text =
+            app("", PORT).replace("  name: wiki\nspec", &format!("  name: {}\nspec", "w".repeat(length)));
+        let yaml = inject(&text, &Wishes::default()).unwrap().yaml;
+        assert!(yaml.contains(&format!("anteroom.dev/sidecar: \"{want}\"")), "{yaml}");
+    }
 }
 
 /// A name of a port is looked up among those of the container that is asked.

@@ -1,21 +1,23 @@
 //! `anteroom doctor` in a pod: is this pod's app behind Anteroom? Asked from inside, of the pod's network alone: three things
 //! make a sidecar real, and each can be missing without anybody noticing.
 //!
-//! 1. The app listens on loopback and nowhere else: knocks at the pod's own addresses.
+//! 1. The app listens on loopback and nowhere else: knocks at the pod's own addresses, and reads who else listens there.
 //! 2. The Service leads to Anteroom: asks it, when it is named, for something that only Anteroom answers.
 //! 3. Probes reach the app: asks for each of `proxy.probes.paths` as the kubelet would.
 //!
 //! Must not: send a secret or change anything. No cluster is asked, so that no right is needed.
 
+mod app;
+mod listeners;
 mod wire;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use clap::Args;
 
-use self::wire::{Answer, ask, is_own, plain, reached, resolve};
+use self::wire::{Answer, ask, plain, reached, resolve};
 use super::finding::Finding;
-use crate::config::{Config, Environment, KUBERNETES_HOST, Probes, Server};
+use crate::config::{Config, Environment, KUBERNETES_HOST, Probes};
 
 const UNKNOWN_ADDRESS: &str = "The pod's own address is not known. Give it with --address.";
 
@@ -52,8 +54,9 @@ pub(super) fn addresses(args: &DoctorPodArgs) -> Vec<IpAddr> {
 
 /// Looks, and says what is missing.
 pub(super) fn examine(args: &DoctorPodArgs, addresses: &[IpAddr], config: &Config) -> Vec<Finding> {
-    let mut findings =
-        vec![listens(config, addresses), app(config, addresses), service(config, args.service.as_deref())];
+    let mut findings = vec![listens(config, addresses), app::open(config, addresses)];
+    findings.extend(listeners::others(config));
+    findings.push(service(config, args.service.as_deref()));
     findings.extend(probes(config, addresses));
     findings
 }
@@ -113,71 +116,6 @@ fn listens(config: &Config, addresses: &[IpAddr]) -> Finding {
     }
 }
 
-fn app(config: &Config, addresses: &[IpAddr]) -> Finding {
-    const NAME: &str = "The app listens on loopback and nowhere else";
-    let not_checked = |why: String| Finding::not_checked("app", NAME, why);
-    let servers: Vec<&Server> = config
-        .proxy
-        .iter()
-        .flat_map(|proxy| &proxy.upstreams)
-        .flat_map(|upstream| &upstream.servers)
-        .collect();
-    let mut ports = Vec::new();
-    for server in &servers {
-        match server {
-            Server::Unix(_) => {}
-            Server::Tcp { host, port } => {
-                let ip: Option<IpAddr> =
-                    if host == "localhost" { Some(Ipv4Addr::LOCALHOST.into()) } else { host.parse().ok() };
-                match ip.filter(IpAddr::is_loopback) {
-                    Some(ip) => ports.push(SocketAddr::new(ip, *port)),
-                    None => {
-                        return not_checked(format!(
-                            "{host}:{port} is not on loopback, so the app is not in this pod: a NetworkPolicy has to keep others away \
-                             from it."
-                        ));
-                    }
-                }
-            }
-        }
-    }
-    if servers.is_empty() {
-        return not_checked("There is no reverse proxy: proxy.upstream is not set.".into());
-    }
-    if let Some(silent) = ports.iter().find(|at| !matches!(reached(**at), Ok(true))) {
-        return not_checked(format!("Nobody listens at {silent} yet. Ask again when the app is up."));
-    }
-    if addresses.is_empty() && !ports.is_empty() {
-        return not_checked(UNKNOWN_ADDRESS.into());
-    }
-    if let Some(foreign) = addresses.iter().find(|address| !is_own(**address)) {
-        return not_checked(format!("{foreign} is no address of this pod."));
-    }
-    let (mut open, mut unclear) = (Vec::new(), None);
-    for (at, ip) in ports.iter().flat_map(|at| addresses.iter().map(move |ip| (at, ip))) {
-        let outside = SocketAddr::new(*ip, at.port());
-        match reached(outside) {
-            Ok(true) => open.push(outside.to_string()),
-            Ok(false) => {}
-            Err(error) => {
-                unclear = Some(format!("Whether somebody listens at {outside} is not clear: {error}."))
-            }
-        }
-    }
-    if open.is_empty() {
-        return unclear.map_or_else(
-            || Finding::ok("app", NAME, "Nobody outside of the pod gets around Anteroom."),
-            not_checked,
-        );
-    }
-    let meaning = format!(
-        "The app answers at {}: every pod that reaches this one gets around Anteroom and can say who it is. Let the app listen \
-         on 127.0.0.1 alone, by its own setting.",
-        open.join(", ")
-    );
-    Finding::problem("app", NAME, meaning, &[])
-}
-
 fn service(config: &Config, name: Option<&str>) -> Finding {
     const NAME: &str = "The Service leads to Anteroom";
     let not_checked = |why: String| Finding::not_checked("service", NAME, why);
@@ -200,8 +138,18 @@ fn service(config: &Config, name: Option<&str>) -> Finding {
     };
     let said: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
     let sign_in = said.as_ref().and_then(|said| said.get("sign_in_url")).and_then(serde_json::Value::as_str);
-    if status == 401 && sign_in.is_some() {
-        return Finding::ok("service", NAME, format!("Anteroom answers at {name}."));
+    let own = format!("{}/", config.public_url.origin());
+    match sign_in.filter(|_| status == 401) {
+        Some(url) if url.starts_with(&own) => {
+            return Finding::ok("service", NAME, format!("Anteroom answers at {name}."));
+        }
+        Some(url) => {
+            let meaning = format!(
+                "{name} leads to another Anteroom, which sends people to {url}. Which Service is this app's?"
+            );
+            return Finding::problem("service", NAME, meaning, &[]);
+        }
+        None => {}
     }
     let meaning = format!(
         "{name} leads to something else than Anteroom, the app most likely: it answered {status} where Anteroom says who is \

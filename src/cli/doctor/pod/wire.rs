@@ -4,9 +4,11 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Bytes of an answer that are looked at.
-const MOST: u64 = 64 << 10;
+const MOST: usize = 64 << 10;
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -55,15 +57,31 @@ pub(super) fn resolve(name: &str) -> io::Result<Vec<SocketAddr>> {
 /// Asks for a path, as a script without a session.
 pub(super) fn ask(at: SocketAddr, host: &str, path: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&at, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let agent = concat!("anteroom/", env!("CARGO_PKG_VERSION"), " (doctor)");
     let head = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes())?;
-    let mut bytes = Vec::new();
-    let read = stream.take(MOST).read_to_end(&mut bytes);
+    let (mut bytes, mut read) = (Vec::new(), Ok(()));
+    // In all: what answers with a stream goes on for ever.
+    let until = Instant::now() + PATIENCE;
+    while bytes.len() < MOST {
+        let left = until.saturating_duration_since(Instant::now());
+        let mut piece = [0; 4096];
+        let got = match left.is_zero() {
+            true => break,
+            false => stream.set_read_timeout(Some(left)).and_then(|()| stream.read(&mut piece)),
+        };
+        match got {
+            Ok(0) => break,
+            Ok(got) => bytes.extend_from_slice(piece.get(..got).unwrap_or_default()),
+            Err(error) => {
+                read = Err(error);
+                break;
+            }
+        }
+    }
     let no_http = || io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP");
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
     let Some(end) = end else { return Err(read.err().unwrap_or_else(no_http)) };
