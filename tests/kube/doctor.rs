@@ -80,8 +80,9 @@ fn dripping() -> SocketAddr {
         let (mut stream, _) = listener.accept().unwrap();
         let _gone = stream.read(&mut [0; 4096]);
         let _gone = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
+        stream.set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
         while stream.write_all(b":\n").is_ok() {
-            std::thread::sleep(std::time::Duration::from_millis(200));
+            let _said_no_more = stream.read(&mut [0; 1]);
         }
     });
     address
