@@ -53,7 +53,7 @@ impl Service {
     }
 }
 
-/// Reads all files that the settings name, as [`Proxy::new`] and [`Replacer::replace`] do.
+/// Reads all files that the settings name, as [`Proxy::new`](super::Proxy::new) and [`Replacer::replace`](super::Replacer::replace) do.
 ///
 /// # Errors
 /// The first one that does not do.
