@@ -42,8 +42,8 @@ pub struct InjectArgs {
 
 const AFTER_HELP: &str = "\
 Documents that are not concerned leave byte for byte as they came; in those that are, comments are lost. Doing it again \
-writes Anteroom's container as this version does, with the image and the form asked for; names of the ConfigMap and the Secret, and the \
-volume of the store, stay.
+writes Anteroom's container as this version does, with the image and the form asked for; its volumes stay, with all that was added \
+to them, and with the names of the ConfigMap and the Secret unless others are asked for.
 
 As post-renderer with Helm 3: helm install … --post-renderer anteroom --post-renderer-args k8s --post-renderer-args inject
 With Helm 4, once the plugin of this project is installed: helm install … --post-renderer anteroom
