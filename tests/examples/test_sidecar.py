@@ -96,7 +96,10 @@ class Sidecar(Case):
             found = self.objects(**auth)
             spec = self.pod(found)["spec"]
             claims = {v["persistentVolumeClaim"]["claimName"] for v in spec["volumes"] if "persistentVolumeClaim" in v}
-            self.assertEqual(claims, {o["metadata"]["name"] for o in found if o["kind"] == "PersistentVolumeClaim"})
+            made = {o["metadata"]["name"]: o["metadata"].get("annotations", {}) for o in found if o["kind"] == "PersistentVolumeClaim"}
+            # Anteroom's is there without Anteroom as well, and stays: it knows which sessions were ended.
+            self.assertEqual(claims | {"grafana-anteroom"}, set(made))
+            self.assertEqual({"helm.sh/resource-policy": "keep"}, made["grafana-anteroom"])
             mounts = {m["name"] for c in spec.get("initContainers", []) + spec["containers"] for m in c["volumeMounts"]}
             self.assertEqual(mounts, {v["name"] for v in spec["volumes"]})
 
