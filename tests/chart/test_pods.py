@@ -127,10 +127,11 @@ class Pods(Case):
             self.assertEqual(shown, container(render(with_(CASES["proxy"], image=image)))["image"])
 
     def test_who_it_runs_as_can_be_left_to_the_cluster(self):
-        for user in (65532, 1234, None):
+        for user in (65532, 1234, "cluster", None):
             found = render(with_(CASES["proxy"], user=user))
             pod = one(found, "Deployment")["spec"]["template"]["spec"]
             contexts = [pod["securityContext"], pod["containers"][0]["securityContext"]]
+            user = None if user == "cluster" else user
             self.assertEqual([user, user], [context.get("runAsUser") for context in contexts])
             self.assertEqual((user, [True, True]), (pod["securityContext"].get("fsGroup"), [context["runAsNonRoot"] for context in contexts]))
 

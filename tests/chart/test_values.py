@@ -243,7 +243,14 @@ class Values(Case):
                  ("affinity", {"nodeAffinity": {}}), ("tolerations", [{"operator": "Exists"}]), ("upstream", "http://a"), ("podAnnotations", {"a": "b"})]
         forward = [("forwardAuth.gateway", "traefik"), ("forwardAuth.app.service", "a"), ("forwardAuth.headers", ["X-A"]), ("forwardAuth.existingSecret", "a")]
         for case, changes in [
-            ("sidecar", other + forward),
+            ("sidecar", other + forward + [("service.type", "LoadBalancer"), ("persistence.storageClass", "fast"), ("ingress.className", "nginx")]),
+            # Something else is switched off, or decides.
+            ("proxy", [("networkPolicy", {"enabled": False, key: [{}]}) for key in ("from", "extraIngress", "egress")]
+             + [("ingress.tls", [{"secretName": "a"}]), ("ingress.className", "nginx"), ("httpRoute.parentRefs", [{"name": "a"}]),
+                ("forwardAuth.entryPoints", ["web"]), ("forwardAuth.secretKey", "a"), ("serviceAccount", {"create": False, "annotations": {"a": "b"}}),
+                ("persistence", {"existingClaim": "a", "storageClass": "fast"})]),
+            ("proxy-autoscaled", [("replicas", 3)]),
+            ("forward-auth-traefik", [("httpRoute.parentRefs", [{"name": "a"}])]),
             ("proxy", forward + [("sidecar.appPort", 80), ("sidecar.probePaths", ["/a"]), ("session.secretKey", "a")]),
             ("forward-auth-none", [("ingress.enabled", True), ("service.port", 81), ("sidecar.appPort", 80), ("upstream", "http://a"),
                                    ("forwardAuth.app.service", "a"), ("forwardAuth.app.httpRoute", "a"), ("ingress.tls", [{"secretName": "a"}])]),

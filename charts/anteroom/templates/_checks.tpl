@@ -96,6 +96,9 @@
 {{- if and (eq $mode "sidecar") (ne (int .Values.replicas) 1) -}}
 {{- $problems = append $problems (printf "replicas: %s" $parent) -}}
 {{- end -}}
+{{- if and (eq $mode "sidecar") (ne .Values.service.type "ClusterIP") -}}
+{{- $problems = append $problems "service.type: the Service is the parent chart's: say it there" -}}
+{{- end -}}
 {{- if and (eq $mode "forwardAuth") (ne (int .Values.service.port) 80) -}}
 {{- $problems = append $problems "service.port: gateways ask at port 4182" -}}
 {{- end -}}
@@ -113,6 +116,10 @@
       (list "httpRoute.parentRefs" "proxy forwardAuth" "the app's own HTTPRoute names its Gateway")
       (list "service.spec" "proxy forwardAuth" "the Service is the parent chart's: say it there")
       (list "podSpec" "proxy forwardAuth" $parent)
+      (list "persistence.storageClass" "proxy forwardAuth" "the claim is the parent chart's: name it in persistence.existingClaim")
+      (list "ingress.className" "proxy forwardAuth" "the app's own Ingress leads to its Service")
+      (list "ingress.annotations" "proxy forwardAuth" "the app's own Ingress leads to its Service")
+      (list "ingress.tls" "proxy forwardAuth" "the app's own Ingress leads to its Service")
       (list "service.annotations" "proxy forwardAuth" "the Service is the parent chart's: say it there")
       (list "autoscaling.enabled" "proxy forwardAuth" $parent)
       (list "image.pullSecrets" "proxy forwardAuth" $parent)
@@ -130,6 +137,49 @@
 {{- if and $value (not (has $mode (splitList " " (index . 1)))) -}}
 {{- $problems = append $problems (printf "%s does nothing with mode=%s: %s" (index . 0) $mode (index . 2)) -}}
 {{- end -}}
+{{- end -}}
+{{- toJson $problems -}}
+{{- end -}}
+
+{{/* Values of something that is switched off, or decided elsewhere. */}}
+{{- define "anteroom.unswitched" -}}
+{{- $values := .Values -}}
+{{- $mode := include "anteroom.mode" . -}}
+{{- $gateway := $values.forwardAuth.gateway -}}
+{{- $problems := list -}}
+{{- range $key := list "from" "metricsFrom" "extraIngress" "egress" -}}
+{{- if and (get $values.networkPolicy $key) (not $values.networkPolicy.enabled) -}}
+{{- $problems = append $problems (printf "networkPolicy.%s: networkPolicy.enabled is false, so everybody is let in and out. Leave one of the two out" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq $mode "proxy") (not $values.ingress.enabled) -}}
+{{- range $key := list "className" "annotations" "tls" -}}
+{{- if get $values.ingress $key -}}
+{{- $problems = append $problems (printf "ingress.%s: ingress.enabled is false, so there is none. Leave one of the two out" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $values.httpRoute.parentRefs -}}
+{{- if and (eq $mode "proxy") (not $values.httpRoute.enabled) -}}
+{{- $problems = append $problems "httpRoute.parentRefs: httpRoute.enabled is false, so there is none. Leave one of the two out" -}}
+{{- else if and (eq $mode "forwardAuth") (has $gateway (list "traefik" "nginx" "none")) -}}
+{{- $problems = append $problems (printf "httpRoute.parentRefs: gateway=%s makes no HTTPRoute. Leave it out" $gateway) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (ne $gateway "traefik") (ne ($values.forwardAuth.entryPoints | toJson) (list "websecure" | toJson)) -}}
+{{- $problems = append $problems "forwardAuth.entryPoints are Traefik's: with another gateway, leave them out" -}}
+{{- end -}}
+{{- if and (ne $values.forwardAuth.secretKey "gateway-key") (not $values.forwardAuth.existingSecret) -}}
+{{- $problems = append $problems "forwardAuth.secretKey is the key in forwardAuth.existingSecret, which is missing" -}}
+{{- end -}}
+{{- if and $values.autoscaling.enabled (ne (int $values.replicas) 1) -}}
+{{- $problems = append $problems "replicas: with autoscaling.enabled the autoscaler decides, from autoscaling.minReplicas on. Leave one of the two out" -}}
+{{- end -}}
+{{- if and $values.persistence.existingClaim $values.persistence.storageClass -}}
+{{- $problems = append $problems "persistence.storageClass: the claim in persistence.existingClaim has one. Leave one of the two out" -}}
+{{- end -}}
+{{- if and $values.serviceAccount.annotations (not $values.serviceAccount.create) -}}
+{{- $problems = append $problems "serviceAccount.annotations: serviceAccount.create is false. Annotate the one that is there" -}}
 {{- end -}}
 {{- toJson $problems -}}
 {{- end -}}
@@ -155,6 +205,7 @@
 {{- if and $values.persistence.existingClaim (not $values.persistence.enabled) -}}
 {{- $problems = append $problems "persistence.existingClaim: persistence.enabled is false. Leave one of the two out" -}}
 {{- end -}}
+{{- $problems = concat $problems (include "anteroom.unswitched" . | fromJsonArray) -}}
 {{- if and (ne $values.session.secretKey "session-keys") (not $values.session.existingSecret) -}}
 {{- $problems = append $problems "session.secretKey is the key in session.existingSecret, which is missing" -}}
 {{- end -}}

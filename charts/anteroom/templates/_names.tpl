@@ -10,7 +10,7 @@ that two of them differ. In a parent chart the alias is always part of it: there
 {{- else if and .Chart.IsRoot (contains $name .Release.Name) -}}
 {{- $whole = .Release.Name -}}
 {{- end -}}
-{{- $whole = $whole | lower | replace "_" "-" -}}
+{{- $whole = $whole | lower | replace "_" "-" | replace "." "-" -}}
 {{- if gt (len $whole) 53 -}}
 {{- printf "%s-%s" ($whole | trunc 44 | trimSuffix "-") (sha256sum $whole | trunc 8) -}}
 {{- else -}}

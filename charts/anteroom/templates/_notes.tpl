@@ -29,8 +29,8 @@ The app must not be reachable beside Anteroom: let a NetworkPolicy admit only po
 {{- end }}
 {{- if not .Values.session.existingSecret }}
 
-The session key is in the Secret {{ include "anteroom.sessionSecretName" . }}; upgrades keep it. Rendering without a cluster
-(Argo CD, helm template) would make a new one each time and sign everybody out: set session.existingSecret there.
+The session key is in the Secret {{ include "anteroom.sessionSecretName" . }}; upgrades keep it. Where nobody makes it
+(Argo CD, helm template) the pod waits for it: make it yourself, and name it in session.existingSecret.
 {{- end }}
 {{- if include "anteroom.ownPods" . }}
 
@@ -65,7 +65,8 @@ Try a sign-in inside the cluster, at a made-up Atlassian:
 {{- end -}}
 {{- end -}}
 {{- end -}}
-A sidecar protects the app when three things are true:
+A sidecar protects the app when three things are true{{ if .Release.IsUpgrade }}. Below is how they were BEFORE this upgrade; the command at the
+end says how they are now{{ end }}:
 
 1. The app listens on 127.0.0.1:{{ .Values.sidecar.appPort }}, and nowhere else.
    {{ include "anteroom.loopbackNote" (list . $found.pods) }}

@@ -36,14 +36,18 @@
 {{- toJson $container -}}
 {{- end -}}
 
-{{/* Who it runs as, where the values say so. */}}
+{{/* Who it runs as, where the values say so. Null says the same as `cluster`, but Helm 4 drops it from a parent chart's values. */}}
 {{- define "anteroom.user" -}}
-{{- with .Values.user }}{{ dict "runAsUser" (int .) "runAsGroup" (int .) | toJson }}{{ else }}{}{{ end -}}
+{{- if or (not .Values.user) (eq (toString .Values.user) "cluster") -}}
+{}
+{{- else -}}
+{{- dict "runAsUser" (int .Values.user) "runAsGroup" (int .Values.user) | toJson -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "anteroom.podSecurityContext" -}}
 runAsNonRoot: true
-{{- with .Values.user }}
+{{- with (include "anteroom.user" . | fromJson).runAsUser }}
 runAsUser: {{ int . }}
 runAsGroup: {{ int . }}
 fsGroup: {{ int . }}
