@@ -42,7 +42,7 @@ use crate::entropy::Entropy;
 use crate::gate::{Asker, CanonicalPath, Origin, OriginId, Origins, Permit, Routes, Verdict, decide};
 use crate::identity::headers::{HeaderSet, Layout};
 use crate::metrics::{Decision, Metrics, Mode};
-use crate::pages::Pages;
+use crate::pages::{Pages, Problem};
 use crate::reply::Reply;
 use crate::session::cookie::CookieNames;
 use crate::session::seal::Purpose;
@@ -125,6 +125,7 @@ impl Auth {
     pub async fn new(parts: Parts) -> Result<Self, StoreError> {
         let Parts { settings, keys, routes, access, presenter, atlassian, pages, .. } = parts;
         let Parts { store, metrics, audit, clock, entropy, .. } = parts;
+        metrics.sign_ins_may_fail(&Problem::FOR_THE_OPERATOR.map(Problem::code));
         let choices = Choices { settings, keys, routes, access, presenter, atlassian, pages };
         let (gate, budgets) = Default::default();
         let exchanges = Arc::new(Semaphore::new(callback::EXCHANGES));

@@ -289,6 +289,13 @@ impl Metrics {
         self.sign_ins.get_or_create(&SignInLabels { outcome, reason }).inc();
     }
 
+    /// Begins to count these failures: what is there from the start shows in an alert from its first time on.
+    pub fn sign_ins_may_fail(&self, reasons: &[&'static str]) {
+        for &reason in reasons {
+            let _at_zero = self.sign_ins.get_or_create(&SignInLabels { outcome: "failed", reason });
+        }
+    }
+
     /// Counts a hand-off to an app's host: `success`, `restarted` or `failed`.
     pub fn hand_off(&self, outcome: &'static str) {
         self.hand_offs.get_or_create(&OutcomeLabels { outcome }).inc();

@@ -45,6 +45,15 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// What the operator can mend, and what nobody from outside can bring about: alerts are about these.
+    pub const FOR_THE_OPERATOR: [Self; 5] = [
+        Self::AtlassianRefusedClient,
+        Self::AtlassianScopeMissing,
+        Self::AtlassianUnavailable,
+        Self::AtlassianUnintelligible,
+        Self::StoreUnavailable,
+    ];
+
     /// Every problem, for tables and tests.
     pub const ALL: [Self; 17] = [
         Self::Declined,

@@ -233,6 +233,11 @@ class Values(Case):
         ):
             with self.subTest(change):
                 self.refused(with_(CASES["proxy"], config=change), "a ConfigMap is no place for a secret", "existingSecret")
+        for change in ({"atlassian": {"clientSecret": "x"}}, {"session": {"Secrets": ["x"]}}, {"atlassian": {"https_proxy": "http://a:b@proxy:1"}}):
+            self.refused(with_(CASES["proxy"], config=change), "a ConfigMap is no place for a secret")
+        for path in ("/etc/anteroom", "/etc/anteroom/", "/etc//anteroom/secrets", "/var/lib/anteroom"):
+            mounts = [{"name": "a", "mountPath": path}]
+            self.refused(with_(CASES["proxy"], extraVolumes=[{"name": "a", "emptyDir": {}}], extraVolumeMounts=mounts), "mountPath")
         self.refused(with_(CASES["proxy-several-apps"], config={"proxy": {"upstreams": [{"headers": {"A": "b"}}]}}), "headers_files")
         self.refused(with_(CASES["proxy"], extraEnv=[{"name": "ANTEROOM_SESSION__SECRET", "value": "x"}]), "extraEnv")
 

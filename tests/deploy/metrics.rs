@@ -10,6 +10,7 @@ use std::time::Duration;
 use anteroom::metrics::{Decision, Entrance, Metrics, Mode};
 use anteroom::ops::server::OpsState;
 use anteroom::ops::{OpsServer, Readiness};
+use anteroom::pages::Problem;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -18,6 +19,8 @@ use super::prometheus::{Prometheus, REMEDY};
 use super::tools::text;
 use super::unit::Unit;
 use crate::support::process::Process;
+use crate::support::raw::exchange;
+use crate::support::site::Site;
 use crate::support::{repository, venv};
 
 #[test]
@@ -39,6 +42,27 @@ fn the_alerts_say_what_they_should() {
     std::fs::write(folder.path().join("alerts.yaml"), alerts.replace("[15m]))\n", "[15m])) > 1e9\n"))
         .unwrap();
     assert!(!promtool(&["test", "rules", "alerts_test.yaml"]).output().unwrap().status.success());
+}
+
+/// What strangers can bring about wakes nobody, and what is counted only from its first time on would be seen too late.
+#[tokio::test]
+async fn what_an_alert_counts_is_the_operators_and_there_from_the_start() {
+    let codes = Problem::FOR_THE_OPERATOR.map(Problem::code);
+    let alerts = text("deploy/prometheus/alerts.yaml");
+    let asked: BTreeSet<&str> = alerts
+        .split("reason=~\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|reasons| reasons.starts_with("atlassian."))
+        .collect();
+    assert_eq!(asked, BTreeSet::from([&*codes.join("|")]));
+    let site = Site::start().await;
+    let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let scraped = exchange(site.ops(), request).await.text();
+    for code in codes {
+        let series = format!("anteroom_signins_total{{outcome=\"failed\",reason=\"{code}\"}} 0\n");
+        assert!(scraped.contains(&series), "{scraped}");
+    }
 }
 
 #[test]

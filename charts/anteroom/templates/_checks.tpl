@@ -74,7 +74,7 @@
 {{- range $key, $value := index . 1 -}}
 {{- $here := printf "%s.%s" $path (include "anteroom.tomlKey" $key) -}}
 {{- $headers := and (eq $key "headers") (regexMatch "(^|[.])(tracing|upstreams)$" $path) (kindIs "map" $value) -}}
-{{- if or $headers (regexMatch "(?i)(^|[._-])(secret|key|token|password)$" $key) -}}
+{{- if or $headers (regexMatch "(?i)(secret|key|token|password)s?$" $key) (and (kindIs "string" $value) (regexMatch "://[^/@]*@" $value)) -}}
 {{- $found = append $found $here -}}
 {{- else -}}
 {{- $found = concat $found (include "anteroom.strayedSecrets" (list $here $value) | fromJsonArray) -}}
