@@ -112,6 +112,31 @@ class Gateways(Case):
         for name, theirs in (("auth-anteroom-app", app), ("auth-anteroom", pages), ("auth-anteroom-callback", callback)):
             self.assertEqual(theirs["spec"], one(found, "HTTPRoute", name)["spec"], name)
 
+    def test_headers_of_the_operator_s_own_are_the_gateway_s_too(self):
+        config = {"headers": {"presets": ["anteroom", "remote", "auth-request"], "names": {"email": ["X-User-Email"]}}}
+        for case in ("forward-auth-nginx", "forward-auth-traefik", "forward-auth-envoy", "forward-auth-gateway-api"):
+            copied = self.copied(render(with_(CASES[case], config=config)))
+            for name in ("Remote-User", "Remote-Email", "Remote-Name", "X-Auth-Request-Preferred-Username", "X-User-Email", "X-Anteroom-Email"):
+                self.assertIn(name.lower(), copied, case)
+        policy = one(render(with_(CASES["forward-auth-envoy"], config=config)), "ClientTrafficPolicy")
+        removed = [entry["value"] for entry in policy["spec"]["headers"]["earlyRequestHeaders"]["removeOnMatch"]]
+        self.assertIn("x[^a-z0-9]user[^a-z0-9]email", removed)
+
+    @staticmethod
+    def copied(found):
+        """The headers that any object of the gateway's copies, in lower case."""
+        names = []
+        for o in found:
+            for key, value in o["metadata"].get("annotations", {}).items():
+                names += value.split(",") if key.endswith("/auth-response-headers") else []
+            spec = o.get("spec", {})
+            names += spec.get("forwardAuth", {}).get("authResponseHeaders", [])
+            names += spec.get("extAuth", {}).get("http", {}).get("headersToBackend", [])
+            for rule in spec.get("rules", []) if o["kind"] == "HTTPRoute" else []:
+                for one_filter in rule.get("filters", []):
+                    names += one_filter.get("externalAuth", {}).get("http", {}).get("allowedResponseHeaders", [])
+        return {name.lower() for name in names}
+
     def test_every_gateway_is_cleaned(self):
         parents = [{"name": "inside"}, {"name": "outside", "namespace": "infra", "sectionName": "https"}]
         policies = [o for o in render(with_(CASES["forward-auth-envoy"], httpRoute={"parentRefs": parents})) if o["kind"] == "ClientTrafficPolicy"]

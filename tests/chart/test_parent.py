@@ -107,12 +107,13 @@ class Parent(Case):
             names = []
             for alias in ("auth", "admin", "wikiAuth", "auth2"):
                 chart = self.renamed(alias)
-                with helm.Chart.load(chart) as loaded:
-                    found = objects(loaded.render({}, name=release, namespace="there"))
-                mine = [o["metadata"]["name"] for o in found if o["kind"] == "ConfigMap"]
-                self.assertRegex(mine[0], r"^[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?$")
-                names += mine
-            self.assertEqual(4, len(set(names)), names)
+                for values in ({}, {alias: {"nameOverride": "sso"}}):
+                    with helm.Chart.load(chart) as loaded:
+                        found = objects(loaded.render(values, name=release, namespace="there"))
+                    mine = [o["metadata"]["name"] for o in found if o["kind"] == "ConfigMap"]
+                    self.assertRegex(mine[0], r"^[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?$")
+                    names += mine
+            self.assertEqual(8, len(set(names)), names)
 
     def renamed(self, alias):
         """The same parent with another alias."""

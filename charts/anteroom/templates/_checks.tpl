@@ -147,6 +147,21 @@
 {{- $mode := include "anteroom.mode" . -}}
 {{- $gateway := $values.forwardAuth.gateway -}}
 {{- $problems := list -}}
+{{- if and (eq $mode "forwardAuth") (hasKey $values.config "proxy") -}}
+{{- $problems = append $problems "config.proxy does nothing with mode=forwardAuth: there is no proxy. Leave it out" -}}
+{{- else if and (ne $mode "forwardAuth") (hasKey $values.config "forward_auth") -}}
+{{- $problems = append $problems (printf "config.forward_auth does nothing with mode=%s: no gateway asks. Leave it out" $mode) -}}
+{{- end -}}
+{{- if and (gt (int $values.shutdown.preStopSeconds) 0) (semverCompare "<1.30.0-0" .Capabilities.KubeVersion.Version) -}}
+{{- $problems = append $problems "shutdown.preStopSeconds: Kubernetes before 1.30 cannot let a container sleep. Leave it out" -}}
+{{- end -}}
+{{- if eq $gateway "envoyGateway" -}}
+{{- range $values.httpRoute.parentRefs -}}
+{{- if ne (default "Gateway" .kind) "Gateway" -}}
+{{- $problems = append $problems (printf "httpRoute.parentRefs: a %s can have no ClientTrafficPolicy, which takes identity headers from clients. Name the Gateway" .kind) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- range $key := list "from" "metricsFrom" "extraIngress" "egress" -}}
 {{- if and (get $values.networkPolicy $key) (not $values.networkPolicy.enabled) -}}
 {{- $problems = append $problems (printf "networkPolicy.%s: networkPolicy.enabled is false, so everybody is let in and out. Leave one of the two out" $key) -}}

@@ -2,8 +2,17 @@
 
 {{/* Kubernetes allows 63 characters; ten are left for endings such as "-dashboard". What is longer ends in a digest of the whole, so
 that two of them differ. In a parent chart the alias is always part of it: there may be several. */}}
+{{- define "anteroom.name" -}}
+{{- $other := .Values.nameOverride -}}
+{{- if or .Chart.IsRoot (not $other) (contains .Chart.Name $other) -}}
+{{- default .Chart.Name $other -}}
+{{- else -}}
+{{- printf "%s-%s" .Chart.Name $other -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "anteroom.fullname" -}}
-{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- $name := include "anteroom.name" . -}}
 {{- $whole := printf "%s-%s" .Release.Name $name -}}
 {{- if .Values.fullnameOverride -}}
 {{- $whole = .Values.fullnameOverride -}}
@@ -19,7 +28,7 @@ that two of them differ. In a parent chart the alias is always part of it: there
 {{- end -}}
 
 {{- define "anteroom.selectorLabels" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" | quote }}
+app.kubernetes.io/name: {{ include "anteroom.name" . | trunc 63 | trimSuffix "-" | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | trunc 63 | trimSuffix "-" | quote }}
 {{- end -}}
 

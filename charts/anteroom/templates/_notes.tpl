@@ -27,6 +27,11 @@ Nothing leads there from outside yet: set ingress.enabled or httpRoute.enabled, 
 The app must not be reachable beside Anteroom: let a NetworkPolicy admit only pods with
 {{ include "anteroom.podSelector" . | nindent 2 }}
 {{- end }}
+{{- if and (or .Values.ingress.enabled .Values.httpRoute.enabled) (not .Values.trustedProxies) }}
+
+All people seem to come from one address, that of the Ingress or Gateway, and share its limits: name its pods' network in
+trustedProxies.
+{{- end }}
 {{- if not .Values.session.existingSecret }}
 
 The session key is in the Secret {{ include "anteroom.sessionSecretName" . }}; upgrades keep it. Where nobody makes it

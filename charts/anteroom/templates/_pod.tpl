@@ -155,9 +155,9 @@ found (kubernetes/kubernetes#127958). */}}
 {{- add (int .Values.shutdown.preStopSeconds) (int .Values.shutdown.delaySeconds) 1 -}}
 {{- end -}}
 
-{{/* For the app's container beside a sidecar: it goes on while Anteroom still gets requests for it. */}}
+{{/* For the app's container beside a sidecar: it goes on while Anteroom still gets requests for it. Kubernetes 1.29 knows no sleep. */}}
 {{- define "anteroom.appLifecycle" -}}
-{{- if ne (include "anteroom.mode" .) "off" -}}
+{{- if and (ne (include "anteroom.mode" .) "off") (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) -}}
 preStop:
   sleep:
     seconds: {{ include "anteroom.appPause" . }}

@@ -45,9 +45,29 @@ which of the parentRefs. */}}
 {{- eq (index . 1) 0 | ternary $name (printf "%s-%d" $name (index . 1)) -}}
 {{- end -}}
 
-{{/* Identity headers that a gateway copies. */}}
+{{/* Identity headers of the operator's own: those of config.headers.names, and what forwardAuth.headers adds. */}}
+{{- define "anteroom.ownHeaders" -}}
+{{- $own := .Values.forwardAuth.headers -}}
+{{- $names := dig "headers" "names" nil .Values.config -}}
+{{- if kindIs "map" $names -}}
+{{- range $claim, $called := $names -}}
+{{- $own = concat $own (kindIs "slice" $called | ternary $called (list $called)) -}}
+{{- end -}}
+{{- end -}}
+{{- $own | compact | uniq | toJson -}}
+{{- end -}}
+
+{{/* Identity headers that a gateway copies: all that this configuration may set. */}}
 {{- define "anteroom.identityHeaders" -}}
-{{- concat (.Files.Get "files/gateway.yaml" | fromYaml).identity .Values.forwardAuth.headers | uniq | toJson -}}
+{{- $all := (.Files.Get "files/gateway.yaml" | fromYaml).identity -}}
+{{- $families := dict "forwarded" "X-Forwarded" "auth-request" "X-Auth-Request" "remote" "Remote" -}}
+{{- range $preset := dig "headers" "presets" nil .Values.config | default list -}}
+{{- $endings := eq $preset "remote" | ternary (list "User" "Email" "Name") (list "User" "Email" "Preferred-Username") -}}
+{{- range hasKey $families $preset | ternary $endings list -}}
+{{- $all = append $all (printf "%s-%s" (get $families $preset) .) -}}
+{{- end -}}
+{{- end -}}
+{{- concat $all (include "anteroom.ownHeaders" . | fromJsonArray) | uniq | toJson -}}
 {{- end -}}
 
 {{/* For the app's Ingress, where nginx asks. */}}
